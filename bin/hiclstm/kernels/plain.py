@@ -1,0 +1,160 @@
+"""The kernels' interface in eager PyTorch: the fallback where the fast ones cannot run, on any device."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..model.config import FRAME
+from ..model.network import NORM_EPSILON, Projections
+from .tiles import LANES, Pairs, Tiles
+
+LARGEST_LOG_RATE = 30.0  # scores are cut here before exp: early in training a score may be anything
+TILES_AT_ONCE = 64  # autograd keeps some 10 MB a tile
+
+
+def fill_tiles(pairs: Pairs, tiles: Tiles, width: int, likelihood: str, threads: int = 1):
+    """Targets and exposures of some tiles: two float32 [m, 150, 16]; see :func:`hiclstm.kernels.fill_tiles`."""
+    n = pairs.n
+    target = np.zeros((len(tiles.row), FRAME, LANES), np.float32)
+    weight = np.concatenate([pairs.weight, np.zeros(LANES + FRAME, np.float32)])
+    steps = np.arange(FRAME)
+    exposure = np.zeros_like(target)
+    for tile in range(len(tiles.row)):
+        first_row, first_distance = int(tiles.row[tile]), int(tiles.distance[tile])
+        for lane in range(min(LANES, n - first_row)):
+            row = first_row + lane
+            first = row + first_distance
+            if first >= n:
+                break
+            product = weight[row] * weight[first:first + FRAME]
+            product = np.pad(product, (0, FRAME - len(product)))
+            product[first_distance + steps >= width] = 0
+            begin, end = pairs.starts[row], pairs.starts[row + 1]
+            begin, end = begin + np.searchsorted(pairs.columns[begin:end], [first, first + FRAME])
+            target[tile, pairs.columns[begin:end] - first, lane] = pairs.counts[begin:end]
+            exposure[tile, :, lane] = product
+    valid = exposure > 0
+    if likelihood == "counts":
+        exposure[valid] = 1 / exposure[valid]
+        target[~valid] = 0
+    else:
+        contacts = target * exposure * np.float32(pairs.probability_scale)
+        target = np.where(valid, np.exp(-8.0 / (contacts.astype(np.float64) + 1e-10)), 0).astype(np.float32)
+        exposure = valid.astype(np.float32)
+    return target, exposure
+
+
+def frames_scores(projections: Projections, tiles: Tiles, use_lstm: bool, offset) -> torch.Tensor:
+    """Scores of some tiles [m, 150, 16], through autograd."""
+    p = projections
+    gates, hidden = p.recurrent.shape
+    n, device = p.row.shape[1], p.row.device
+    rows = torch.as_tensor(tiles.row, dtype=torch.int64)[:, None] + torch.arange(LANES)
+    distances = torch.as_tensor(tiles.distance, dtype=torch.int64)[:, None] + torch.arange(FRAME)
+    columns = rows[:, :, None] + distances[:, None, :]  # [m, 16, 150]
+    row = p.row.T[rows.clamp(max=n - 1).to(device)][:, :, None]
+    column = p.column.T[columns.clamp(max=n - 1).to(device)]  # [m, 16, 150, 4H + K]
+    distance = p.distance[distances.clamp(max=len(p.distance) - 1).to(device)][:, None]
+    score = p.output_bias + distance[..., gates] + (row[..., gates:] * column[..., gates:]).sum(-1)
+    if use_lstm:
+        inputs = (row[..., :gates] + column[..., :gates] + distance[..., :gates]).flatten(0, 1)
+        score = score + _walk(p, inputs, hidden).view(score.shape)
+    score = score.transpose(1, 2)
+    return score if offset is None else score + offset
+
+
+def _walk(p: Projections, inputs: torch.Tensor, hidden: int) -> torch.Tensor:
+    """The LSTM's part of the scores: inputs [frames, 150, 4H] to [frames, 150]."""
+    def scaled(x):  # layer norm of what is centred already
+        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + NORM_EPSILON)
+
+    input_gain, recurrent_gain, gate_bias = p.gains.unbind(1)
+    cell_gain, cell_bias, output_weight = p.cell.unbind(1)
+    inputs = scaled(inputs) * input_gain + gate_bias
+    h = c = inputs.new_zeros(len(inputs), hidden)
+    outputs = []
+    for x in inputs.unbind(1):
+        q = x + scaled(h @ p.recurrent.T) * recurrent_gain
+        enter, forget, leave = torch.sigmoid(q[:, :3 * hidden]).chunk(3, 1)
+        c = functional.layer_norm(forget * c + enter * functional.softsign(q[:, 3 * hidden:]), (hidden,),
+                                  cell_gain, cell_bias, NORM_EPSILON)
+        h = leave * functional.softsign(c)
+        outputs.append(h @ output_weight)
+    return torch.stack(outputs, 1)
+
+
+def pair_losses(score, target, exposure, likelihood: str):
+    """Loss of each pair; 0 where the exposure is 0 (masked)."""
+    if likelihood == "counts":
+        return torch.where(exposure > 0, exposure * torch.exp(score.clamp(max=LARGEST_LOG_RATE)) - target * score, 0)
+    return torch.where(exposure > 0, (torch.sigmoid(score) - target) ** 2, 0)
+
+
+def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, offset, threads, needed):
+    """Summed loss (float), number of valid pairs, gradients like ``projections``, gradient of ``offset``."""
+    inputs = tuple(tensor.detach().requires_grad_() for tensor in projections)
+    totals = [torch.zeros_like(tensor) for tensor in inputs]
+    offset_gradient = None if offset is None else torch.zeros_like(offset)
+    value, count = 0.0, 0
+    for at in range(0, len(tiles.row), TILES_AT_ONCE):
+        some = slice(at, at + TILES_AT_ONCE)
+        target, exposure = (torch.from_numpy(array).to(inputs[0]) for array in
+                            fill_tiles(pairs, tiles.choose(some), width, likelihood))
+        added = None if offset is None else offset[some].detach().requires_grad_()
+        with torch.enable_grad():
+            score = frames_scores(Projections(*inputs), tiles.choose(some), use_lstm, added)
+            part = pair_losses(score, target, exposure, likelihood).sum()
+        value += part.item()
+        count += int((exposure > 0).sum())
+        wanted = inputs if added is None else (*inputs, added)
+        gradients = torch.autograd.grad(part, wanted, allow_unused=True)
+        for total, gradient in zip(totals, gradients):
+            if gradient is not None:
+                total += gradient
+        if added is not None:
+            offset_gradient[some] = gradients[-1]
+    return value, count, Projections(*totals), offset_gradient
+
+
+def scores(projections, tiles, use_lstm, offset, threads) -> torch.Tensor:
+    """Scores [m, 150, 16], without gradients."""
+    parts = []
+    with torch.no_grad():
+        for at in range(0, len(tiles.row), TILES_AT_ONCE):
+            some = slice(at, at + TILES_AT_ONCE)
+            parts.append(frames_scores(projections, tiles.choose(some), use_lstm, None if offset is None else offset[some]))
+    return torch.cat(parts) if parts else projections.row.new_zeros(0, FRAME, LANES)
+
+
+def scores_gradients(projections, tiles, upstream, use_lstm, threads, needed) -> Projections:
+    """Gradients of the projections, given that of the scores; the forward is recomputed."""
+    inputs = tuple(tensor.detach().requires_grad_() for tensor in projections)
+    totals = [torch.zeros_like(tensor) for tensor in inputs]
+    for at in range(0, len(tiles.row), TILES_AT_ONCE):
+        some = slice(at, at + TILES_AT_ONCE)
+        with torch.enable_grad():
+            score = frames_scores(Projections(*inputs), tiles.choose(some), use_lstm, None)
+        gradients = torch.autograd.grad(score, inputs, upstream[some], allow_unused=True)
+        for total, gradient in zip(totals, gradients):
+            if gradient is not None:
+                total += gradient
+    return Projections(*totals)
+
+
+def band_of_rows(projections, n, width, first_row, last_row, use_lstm, offset, threads) -> np.ndarray:
+    """Scores by distance of some rows: [last_row - first_row, width]; NaN past the chromosome's end."""
+    band = np.full((last_row - first_row, width), np.nan, np.dtype(str(projections.row.dtype).removeprefix("torch.")))
+    row, distance = (grid.ravel() for grid in np.meshgrid(
+        np.arange(first_row, last_row, LANES), np.arange(0, min(width, n), FRAME), indexing="ij"))
+    every = Tiles(row, distance).choose(row + distance < n)
+    for at in range(0, len(every.row), TILES_AT_ONCE):
+        some = every.choose(slice(at, at + TILES_AT_ONCE))
+        values = scores(projections, some, use_lstm, None, threads).transpose(1, 2).cpu().numpy()
+        for first, begin, tile in zip(some.row, some.distance, values):
+            last, end = min(first + LANES, last_row), min(begin + FRAME, width)
+            band[first - first_row:last - first_row, begin:end] = tile[:last - first, :end - begin]
+    if offset is not None:
+        band[:, :offset.shape[1]] += offset
+    past = np.arange(first_row, last_row)[:, None] + np.arange(width) >= n
+    band[past] = np.nan
+    return band

@@ -1,0 +1,74 @@
+"""What a model is made of, in one record that travels with its weights."""
+
+from dataclasses import asdict, dataclass, fields
+
+from ..errors import InputError
+
+FRAME = 150  # bins the LSTM walks before its states start afresh (the paper's 1.5 Mb at 10 kb)
+
+
+def whole_frames(width: int) -> int:
+    """``width`` raised to whole frames: how many distances projections are made for."""
+    return -(-width // FRAME) * FRAME
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Structure of the network.
+
+    Attributes
+    ----------
+    name : ``paper`` or ``default``: what results are labelled with
+    representation_size : length of the vector of a bin (16 in the paper)
+    hidden_size : hidden units of the LSTM: 8, 16 or 32 (the fast kernels know these)
+    likelihood : ``probability`` trains on equation 1's contact probability by mean squared error, as the paper
+        does; ``counts`` on raw counts by a Poisson likelihood with the balancing weights as offsets
+    distance_term : whether distance enters the gates and the output, as learned curves
+    pair_term : whether a bilinear form of the two vectors enters the output
+    strands : whether a vector has a slow part and two parts that change places when a segment is read from the
+        other strand; the map is then trained on and predicted from both strands and is symmetric by construction
+    path_reach : distances, in bins, over which the barriers between two bins enter the output (see ``path.py``);
+        0 for none; needs ``strands`` and ``distance_term``
+    use_lstm : whether the LSTM's output is part of the score
+    slow_size : leading components of a vector that do not change with the strand (where ``strands``)
+    """
+
+    name: str
+    representation_size: int = 16
+    hidden_size: int = 8
+    likelihood: str = "counts"
+    distance_term: bool = True
+    pair_term: bool = True
+    strands: bool = False
+    path_reach: int = 0
+    use_lstm: bool = True
+    slow_size: int = 4
+
+    def __post_init__(self):
+        if self.likelihood not in ("probability", "counts"):
+            raise ValueError(f"likelihood {self.likelihood!r} is neither 'probability' nor 'counts'")
+        if self.strands and (self.representation_size - self.slow_size) % 2:
+            raise InputError(f"--representation-size {self.representation_size}: less the {self.slow_size} slow "
+                             "components it must be even, for the two strands to have parts of equal length")
+        if self.path_reach and not (self.strands and self.distance_term):
+            raise ValueError("a path term needs vectors with strands and a distance term")
+
+    @classmethod
+    def named(cls, name: str, representation_size: int = 16) -> "ModelConfig":
+        """The configuration behind ``--model``: ``paper`` as the paper's text has it, or ``default``."""
+        if name == "paper":
+            return cls("paper", representation_size, likelihood="probability", distance_term=False, pair_term=False)
+        if name == "default":
+            return cls("default", representation_size)
+        raise InputError(f"--model {name}: there are 'default' and 'paper'")
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "ModelConfig":
+        known = {field.name for field in fields(cls)}
+        unknown = set(values) - known
+        if unknown:
+            raise InputError(f"the model's configuration has fields this version does not know: {sorted(unknown)}")
+        return cls(**values)

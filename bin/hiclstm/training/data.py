@@ -1,0 +1,84 @@
+"""What a step of training works on: tiles of one chromosome, read forwards or backwards."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from .. import kernels
+from ..contacts import ContactMap
+from ..model import FRAME, HiCLSTM
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One chromosome read in one direction.
+
+    Attributes
+    ----------
+    chromosome : its place in the model's list
+    backwards : whether it is read from its end, on the other strand
+    pairs : its observed pairs, numbered in reading order
+    tiles : the tiles that cover them within ``width`` bins of the diagonal
+    """
+
+    chromosome: int
+    backwards: bool
+    pairs: kernels.Pairs
+    tiles: kernels.Tiles
+    width: int
+
+    def vectors(self, model: HiCLSTM) -> torch.Tensor:
+        """The chromosome's vectors in reading order: [n, size]."""
+        own = model.representations[self.chromosome]
+        return model.other_strand(own).flip(0) if self.backwards else own
+
+
+def turned(pairs: kernels.Pairs) -> kernels.Pairs:
+    """The same pairs numbered from the chromosome's end: (i, j) becomes (n - 1 - j, n - 1 - i)."""
+    n = pairs.n
+    by_column = csr_array((pairs.counts, pairs.columns, pairs.starts), shape=(n, n)).tocsc()
+    starts = by_column.indptr.astype(np.int64)
+    # row n - 1 - j holds column j's entries in opposite order: so the whole arrays are simply reversed
+    return kernels.Pairs((starts[-1] - starts)[::-1].copy(), (n - 1 - by_column.indices[::-1]).astype(np.int32),
+                         by_column.data[::-1].copy(), pairs.weight[::-1].copy(), pairs.probability_scale)
+
+
+def readings(contact_map: ContactMap, width: int, both_strands: bool) -> list[Reading]:
+    """Every chromosome forwards and, for models with strands, backwards."""
+    found = []
+    for at, name in enumerate(contact_map.bins.chromosomes):
+        pairs = kernels.Pairs.of(contact_map, name)
+        own_width = min(width, pairs.n)
+        own_tiles = kernels.tiles(pairs.n, own_width)
+        found.append(Reading(at, False, pairs, own_tiles, own_width))
+        if both_strands:
+            found.append(Reading(at, True, turned(pairs), own_tiles, own_width))
+    return found
+
+
+class _TileOffsets(torch.autograd.Function):
+    """Cut [distances, n] offsets into [m, 150, 16] tiles; the gradient goes back the same way (tiles do not overlap)."""
+
+    @staticmethod
+    def forward(context, offset, tiles):
+        context.tiles, context.shape = tiles, offset.shape
+        padded = torch.nn.functional.pad(offset, (0, kernels.LANES, 0, FRAME))
+        cut = offset.new_empty(len(tiles.row), FRAME, kernels.LANES)
+        for k, (row, distance) in enumerate(zip(tiles.row.tolist(), tiles.distance.tolist(), strict=True)):
+            cut[k] = padded[distance:distance + FRAME, row:row + kernels.LANES]
+        return cut
+
+    @staticmethod
+    def backward(context, upstream):
+        distances, n = context.shape
+        padded = upstream.new_zeros(distances + FRAME, n + kernels.LANES)
+        for k, (row, distance) in enumerate(zip(context.tiles.row.tolist(), context.tiles.distance.tolist(), strict=True)):
+            padded[distance:distance + FRAME, row:row + kernels.LANES] = upstream[k]
+        return padded[:distances, :n], None
+
+
+def tile_offsets(offset: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor:
+    """The offsets [distances, n] of some tiles: [m, 150, 16], zero past the last distance."""
+    return _TileOffsets.apply(offset, tiles)

@@ -1,0 +1,223 @@
+"""Training: tiles of the sparse map through the kernel, Adam, a checkpoint each epoch."""
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ..contacts import ContactMap
+from ..errors import InputError
+from ..model import HiCLSTM, ModelConfig, distance_basis
+from .checkpoint import load_checkpoint, save_checkpoint
+from .data import Reading, readings
+from .objective import pairs_loss, priors
+from .schedule import Schedule
+
+CLIP = 10.0  # largest gradient norm
+LOGGED_PER_EPOCH = 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs, seed, threads, device : see ``train_model.py --help``
+    max_distance : bins from the diagonal that are trained on and predicted; None for all
+    smoothness : strength of the prior that neighbouring bins have similar (slow) vectors, per contact
+    sparseness : strength of the prior that few bins are barriers (models with a path), per contact
+    checkpoints : folder they are written to each epoch, or None
+    resume_from : folder whose newest checkpoint is continued, or None
+    """
+
+    epochs: int = 10
+    seed: int = 1
+    max_distance: int | None = None
+    smoothness: float = 0.0
+    sparseness: float = 0.0
+    threads: int = 1
+    device: str = "cpu"
+    checkpoints: str | None = None
+    resume_from: str | None = None
+
+
+def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean balanced contacts at each distance over usable pairs, and the number of those pairs: float64 [width] each."""
+    total, pairs = np.zeros(width), np.zeros(width)
+    for name in contact_map.bins.chromosomes:
+        span = contact_map.bins.span(name)
+        n = span.stop - span.start
+        weight = np.nan_to_num(contact_map.weight[span])
+        rows = np.repeat(np.arange(n), np.diff(contact_map.starts[span.start:span.stop + 1]))
+        entries = slice(contact_map.starts[span.start], contact_map.starts[span.stop])
+        columns = contact_map.columns[entries] - span.start
+        balanced = contact_map.counts[entries] * weight[rows] * weight[columns]
+        near = columns - rows < width
+        total += np.bincount((columns - rows)[near], balanced[near], minlength=width)
+        spectrum = np.fft.rfft((weight > 0).astype(float), 2 * n)  # pairs at each distance: autocorrelation
+        found = np.round(np.fft.irfft(np.abs(spectrum) ** 2, 2 * n)[:min(n, width)])
+        pairs[:len(found)] += found
+    return total / np.maximum(pairs, 1), pairs
+
+
+def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: int) -> None:
+    """Set the output's distance curve to the map's own decay, so that training starts from the expected map."""
+    mean, pairs = expected_by_distance(contact_map, width)
+    use = pairs > 0
+    basis = distance_basis(torch.arange(width)).numpy()[use]
+    weight = np.sqrt(pairs[use] * mean[use] + 1.0)[:, None]  # long distances have few contacts: count them less
+    target = np.log(mean[use] + 1e-3 * mean[use].max() / width)[:, None]
+    ridge = 1e-3 * np.eye(basis.shape[1])
+    curve = np.linalg.solve((basis * weight).T @ (basis * weight) + ridge, (basis * weight).T @ (target * weight))
+    with torch.no_grad():
+        model.distance_bias.copy_(torch.from_numpy(curve[:, 0]))
+
+
+def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
+    """The steps of one pass in random order: (reading, indices of its tiles); every tile stands in one step."""
+    steps = []
+    for reading in every:
+        shuffled = random.permutation(len(reading.tiles.row))
+        portions = max(1, round(len(shuffled) / schedule.tiles_per_step))
+        # inside a step the tiles stand in order of their rows, which keeps the kernel's reads close together
+        steps += [(reading, np.sort(part)) for part in np.array_split(shuffled, portions)]
+    return [steps[k] for k in random.permutation(len(steps))]
+
+
+def _fingerprint(contact_map: ContactMap, config: ModelConfig, schedule: Schedule, options: Options) -> str:
+    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance, options.smoothness,
+                       contact_map.bins.chromosomes, contact_map.bins.sizes, contact_map.bins.resolution])
+    digest = hashlib.sha256(said.encode())
+    for array in (contact_map.starts, contact_map.columns, contact_map.counts, contact_map.weight):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tuple[HiCLSTM, Schedule, pd.DataFrame]:
+    """Train a model on one map.
+
+    Returns
+    -------
+    the model, the schedule it was trained by, and the log: ``epoch step loss pairs_per_second seconds``
+
+    Raises
+    ------
+    InputError : a GPU was asked for where there is none
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch sees no GPU here (driver missing, or the container runs without "
+                         "--nv / --gpus all); use --device cpu or give the task a GPU")
+    torch.set_num_threads(options.threads)
+    lengths = np.diff(contact_map.bins.offsets)
+    width = int(max(lengths) if options.max_distance is None else min(max(lengths), options.max_distance))
+    every = readings(contact_map, width, config.strands)
+    schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
+                               "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1)
+    print(f"schedule: {schedule}", file=sys.stderr)
+
+    model = HiCLSTM(config, contact_map.bins, options.seed)
+    if config.distance_term and config.likelihood == "counts":
+        start_from_distance_decay(model, contact_map, width)
+    mean, found = expected_by_distance(contact_map, width)
+    level = float((mean * found).sum() / found.sum()) if config.likelihood == "counts" else 1.0
+    model.to(options.device)
+    trainer = Trainer(model, schedule, options, level)
+    fingerprint = _fingerprint(contact_map, config, schedule, options)
+    log, first_epoch, seconds_before = [], 0, 0.0
+    state = load_checkpoint(options.resume_from, fingerprint) if options.resume_from else None
+    if state:
+        model.load_state_dict(state["model"])
+        trainer.optimiser.load_state_dict(state["optimiser"])
+        log, first_epoch, seconds_before = state["log"], state["epoch"], state["seconds"]
+        print(f"continuing after epoch {first_epoch} of {schedule.epochs}", file=sys.stderr)
+
+    began = time.perf_counter()
+    progress = tqdm(total=schedule.steps, initial=first_epoch * schedule.steps_per_epoch, unit="step",
+                    mininterval=1 if sys.stderr.isatty() else 20, file=sys.stderr, desc="training")
+    for epoch in range(first_epoch, schedule.epochs):
+        random = np.random.default_rng([options.seed, epoch])
+        step = epoch * schedule.steps_per_epoch
+        logged_every = max(1, schedule.steps_per_epoch // LOGGED_PER_EPOCH)
+        sum_loss, sum_pairs, since = 0.0, 0, time.perf_counter()
+        for _ in range(schedule.passes):
+            for reading, chosen in _steps_of_pass(every, schedule, random):
+                loss, valid = trainer.step(step, reading, chosen)
+                sum_loss, sum_pairs, step = sum_loss + loss, sum_pairs + valid, step + 1
+                progress.update()
+                if step % logged_every == 0 and sum_pairs:
+                    now = time.perf_counter()
+                    speed = sum_pairs / (now - since)
+                    log.append([epoch + 1, step, sum_loss / sum_pairs, speed, seconds_before + now - began])
+                    progress.set_postfix_str(f"loss {sum_loss / sum_pairs:.4g}, {speed / 1e6:.1f} M pairs/s", refresh=False)
+                    sum_loss, sum_pairs, since = 0.0, 0, now
+        if options.checkpoints:
+            save_checkpoint(options.checkpoints, {
+                "fingerprint": fingerprint, "epoch": epoch + 1, "model": model.state_dict(),
+                "optimiser": trainer.optimiser.state_dict(), "log": log,
+                "seconds": seconds_before + time.perf_counter() - began})
+    progress.close()
+    columns = ["epoch", "step", "loss", "pairs_per_second", "seconds"]
+    return model.cpu(), schedule, pd.DataFrame(log, columns=columns)
+
+
+class Trainer:
+    """One optimiser step after the other.
+
+    A model with a path is trained in two stages: path, slow pair term and distance first; then the LSTM on what they
+    leave over, with barriers and path held fast. Trained together, the LSTM stores a barrier's effect in its flanks.
+
+    Parameters
+    ----------
+    level : mean balanced contacts of a pair: the loss is counted per contact, so that priors mean the same at any depth
+    """
+
+    def __init__(self, model: HiCLSTM, schedule: Schedule, options: Options, level: float):
+        self.model, self.schedule, self.options, self.level = model, schedule, options, level
+        self.optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate)
+        self.fixed_path: dict[tuple[int, bool], torch.Tensor] = {}
+
+    def step(self, step: int, reading: Reading, chosen: np.ndarray) -> tuple[float, int]:
+        """Take optimiser step number ``step`` on some tiles of a reading: their summed loss, and number of pairs."""
+        model, options = self.model, self.options
+        residual = model.config.path_reach > 0 and self.schedule.stage(step) == 1
+        offset = self._path(reading) if residual else None
+        loss, valid = pairs_loss(model, reading, chosen, use_lstm=residual or not model.config.path_reach,
+                                 threads=options.threads, offset=offset)
+        if not valid:
+            return 0.0, 0
+        objective = loss / (valid * self.level)
+        if options.smoothness or options.sparseness:
+            objective = objective + priors(model, reading.chromosome, options.smoothness, options.sparseness)
+        self.optimiser.zero_grad(set_to_none=True)
+        objective.backward()
+        if residual:
+            self._hold_barriers(model.representations[reading.chromosome])
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate(step)
+        self.optimiser.step()
+        return float(loss.detach()), valid
+
+    def _hold_barriers(self, vectors: torch.nn.Parameter) -> None:
+        """Keep this step from moving the strand parts of the vectors, the path term and the distance curve."""
+        vectors.grad[:, self.model.seen:] = 0
+        moments = self.optimiser.state.get(vectors)
+        if moments:
+            moments["exp_avg"][:, self.model.seen:] = 0
+        for parameter in (*self.model.path.parameters(), self.model.distance_bias):
+            parameter.grad = None
+
+    def _path(self, reading: Reading) -> torch.Tensor:
+        """The path term of a reading in the second stage, where it no longer changes: made once."""
+        key = reading.chromosome, reading.backwards
+        if key not in self.fixed_path:
+            with torch.no_grad():
+                self.fixed_path[key] = self.model.path_offset(reading.vectors(self.model))
+        return self.fixed_path[key]

@@ -1,0 +1,46 @@
+"""What training makes small: the loss of the pairs, and what is believed of the vectors beforehand."""
+
+import torch
+
+from .. import kernels
+from ..model import HiCLSTM, whole_frames
+from .data import Reading, tile_offsets
+
+
+def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, threads: int,
+               offset: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
+    """Loss summed over the pairs of some tiles, and their number.
+
+    ``chosen``: indices into ``reading.tiles``; ``offset``: [distances, n], the path term, made anew where None.
+    """
+    vectors = reading.vectors(model)
+    projections = model.project(vectors, whole_frames(reading.width))
+    tiles = reading.tiles.choose(chosen)
+    options = dict(likelihood=model.config.likelihood, width=reading.width, use_lstm=use_lstm, threads=threads)
+    if not model.config.path_reach:
+        return kernels.loss(projections, reading.pairs, tiles, **options)
+    near = tiles.distance < model.config.path_reach
+    total, valid = vectors.new_zeros(()), 0
+    for part, has_path in ((tiles.choose(near), True), (tiles.choose(~near), False)):
+        if len(part.row):
+            if has_path:
+                added = tile_offsets(model.path_offset(vectors) if offset is None else offset, part)
+            loss, found = kernels.loss(projections, reading.pairs, part, offset=added if has_path else None, **options)
+            total, valid = total + loss, valid + found
+    return total, valid
+
+
+def priors(model: HiCLSTM, chromosome: int, smoothness: float, sparseness: float) -> torch.Tensor:
+    """Penalties on the vectors of one chromosome: 0-d.
+
+    ``smoothness`` times the mean square step between neighbours (of the slow part where there are strands);
+    ``sparseness`` times the mean length of the strand parts and the mean barrier cost: most bins are no barrier.
+    """
+    vectors = model.representations[chromosome]
+    slow = vectors[:, :model.seen]
+    penalty = smoothness * (slow[1:] - slow[:-1]).square().mean()
+    if sparseness and model.config.path_reach:
+        _, forward, reverse = model.parts(vectors)
+        length = (forward.square().sum(1) + reverse.square().sum(1) + 1e-4).sqrt().mean()
+        penalty = penalty + sparseness * (length + sum(model.path.costs(forward, reverse)).mean())
+    return penalty

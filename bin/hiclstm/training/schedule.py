@@ -1,0 +1,77 @@
+"""How long to train, in what portions, and how fast to learn: scaled to the map at hand and printed."""
+
+import math
+from dataclasses import asdict, dataclass
+
+FRAMES_PER_STEP = 2000  # the paper's batch
+ROWS_PER_TILE = 16
+LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
+WARM_UP_STEPS = 50
+FIRST_STAGE = 0.6  # share of the steps that train path, pair term and distance, where the LSTM follows in a second stage
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Optimiser steps of one training.
+
+    Attributes
+    ----------
+    epochs : checkpoints are written, and the paper's learning rate drops, by epochs
+    passes : passes over the map in one epoch, raised above one until there are enough steps
+    tiles_per_step : tiles (16 rows x 150 distances) in one optimiser step
+    steps_per_pass : optimiser steps in one pass
+    learning_rate : at the start
+    shape : ``step`` falls to a tenth after half the epochs, as the paper has it; ``cosine`` falls smoothly to zero,
+        once in each stage
+    stages : 2 where the LSTM is trained after the rest
+    """
+
+    epochs: int
+    passes: int
+    tiles_per_step: int
+    steps_per_pass: int
+    learning_rate: float
+    shape: str
+    stages: int = 1
+
+    @classmethod
+    def scaled(cls, tiles_per_chromosome: list[int], epochs: int, shape: str, learning_rate: float = 0.01,
+               stages: int = 1) -> "Schedule":
+        """Fit the schedule to maps with so many tiles: batches of the paper's 2,000 frames where the map is large,
+        an eighth of the map where it is small; at least 3,000 steps in all."""
+        total = sum(tiles_per_chromosome)
+        largest = FRAMES_PER_STEP // ROWS_PER_TILE
+        tiles_per_step = max(4, min(largest, math.ceil(total / 8)))
+        steps = sum(max(1, round(tiles / tiles_per_step)) for tiles in tiles_per_chromosome if tiles)
+        passes = max(1, math.ceil(LEAST_STEPS / (steps * epochs)))
+        return cls(epochs, passes, tiles_per_step, steps, learning_rate, shape, stages)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.passes * self.steps_per_pass
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def stage(self, step: int) -> int:
+        """Which stage optimiser step ``step`` belongs to: 0, or 1 for the rest of a training in two stages."""
+        return int(self.stages == 2 and step >= FIRST_STAGE * self.steps)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of optimiser step ``step`` (from 0)."""
+        if self.shape == "step":
+            return self.learning_rate * (1.0 if step < self.steps / 2 else 0.1)
+        begins, ends = 0.0, 1.0
+        if self.stages == 2:
+            begins, ends = (FIRST_STAGE, 1.0) if self.stage(step) else (0.0, FIRST_STAGE)
+        into = step - begins * self.steps
+        warm = min(1.0, (into + 1) / WARM_UP_STEPS)
+        return self.learning_rate * warm * (0.5 * (1 + math.cos(math.pi * into / ((ends - begins) * self.steps))) + 0.002)
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    def __str__(self):
+        return (f"{self.epochs} epochs of {self.passes} passes, {self.steps_per_pass} steps a pass, "
+                f"{self.steps:,} steps of {self.tiles_per_step * ROWS_PER_TILE:,} frames")

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Train a model on one prepared map; write its weights, its vectors and its log."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from hiclstm.errors import InputError, run
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--contacts", required=True, type=Path, metavar="ID.cool", help="map that PREPARE_CONTACTS wrote")
+    parser.add_argument("--model", default="default", choices=["default", "paper"], help="structure and loss")
+    parser.add_argument("--epochs", type=int, default=10, help="checkpoints and learning rate go by epochs; one epoch "
+                        "makes as many passes over a small map as give it enough steps")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--representation-size", type=int, default=16, help="length of a bin's vector")
+    parser.add_argument("--max-distance", default="auto", metavar="auto|whole|BP", help="train and predict pairs up to "
+                        "this many base pairs apart; auto: whole chromosomes at 25 kb and coarser, 2,000 bins below")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--resume-from", type=Path, help="folder with checkpoints of an interrupted run of this training")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder for the results and checkpoints")
+    return parser.parse_args()
+
+
+def band_width(text: str, resolution: int) -> int | None:
+    """Bins from the diagonal that ``--max-distance`` means; None for whole chromosomes."""
+    if text == "whole" or (text == "auto" and resolution >= 25_000):
+        return None
+    if text == "auto":
+        return 2_000
+    if not text.isdigit() or int(text) < resolution:
+        raise InputError(f"--max-distance {text}: expected 'auto', 'whole' or a number of base pairs of at least one "
+                         f"bin ({resolution})")
+    return int(text) // resolution + 1
+
+
+def main() -> None:
+    began = time.perf_counter()
+    given = arguments()
+    from hiclstm.contacts import ContactMap
+    from hiclstm.export import write_representations
+    from hiclstm.files import whole
+    from hiclstm.metrics import MetricsTable
+    from hiclstm.model import ModelConfig
+    from hiclstm.prediction import TrainedModel
+    from hiclstm.training import Options, train
+
+    contact_map = ContactMap.load(given.contacts)
+    sample = contact_map.facts.get("sample", given.contacts.stem)
+    resolution = contact_map.bins.resolution
+    width = band_width(given.max_distance, resolution)
+    options = Options(epochs=given.epochs, seed=given.seed, max_distance=width, threads=given.threads,
+                      device=given.device, checkpoints=str(given.output),
+                      resume_from=str(given.resume_from or given.output))
+    network, schedule, log = train(contact_map, ModelConfig.named(given.model, given.representation_size), options)
+
+    facts = {**contact_map.facts, "max_distance": width, "seed": given.seed, "schedule": schedule.as_dict()}
+    model = TrainedModel(network, contact_map.bins, contact_map.usable, facts)
+    base = str(given.output / sample)
+    model.save(f"{base}.model.pt")
+    with whole(f"{base}.training.tsv") as beside:
+        log.to_csv(beside, sep="\t", index=False, float_format="%.6g")
+    write_representations(model.bins, model.representations, model.usable, f"{base}.representations.parquet",
+                          f"{base}.representations.h5ad", facts)
+    metrics = MetricsTable(str(facts.get("cell_type", sample)), str(facts.get("replicate", "")), resolution, "train")
+    metrics.add(given.model, "loss", log["loss"].iloc[-1])
+    metrics.add(given.model, "steps", schedule.steps)
+    metrics.add(given.model, "pairs_per_second", log["pairs_per_second"].median())
+    metrics.add(given.model, "seconds", time.perf_counter() - began)
+    metrics.write(f"{base}.train.metrics.tsv")
+    print(f"{sample}: trained {given.model} in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

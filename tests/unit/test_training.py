@@ -1,0 +1,185 @@
+"""Training: the schedule, readings of a chromosome, exact resume, and a map that is learned."""
+
+import numpy as np
+import pytest
+import torch
+
+from hiclstm import kernels
+from hiclstm.contacts import ContactMap
+from hiclstm.errors import InputError
+from hiclstm.genome import Bins
+from hiclstm.model import ModelConfig
+from hiclstm.prediction import TrainedModel
+from hiclstm.training import Options, loop, train
+from hiclstm.training import schedule as schedules
+from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
+from hiclstm.training.data import tile_offsets, turned
+
+
+def small_map(n: int = 90, seed: int = 0, reads: float = 400.0) -> tuple[ContactMap, np.ndarray]:
+    """Two compartments on a power-law decay, Poisson counts, one missing bin; and the truth behind it."""
+    random = np.random.default_rng(seed)
+    compartment = np.repeat([1.0, -1.0], 15)[np.arange(n) % 30]
+    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    truth = reads / (1.0 + distance) * np.exp(0.5 * np.outer(compartment, compartment) * np.minimum(1, distance / 5))
+    counts = np.triu(random.poisson(truth))
+    counts[20] = counts[:, 20] = 0
+    weight = np.ones(n)
+    weight[20] = np.nan
+    rows, columns = np.nonzero(counts)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
+    bins = Bins(("chr1",), (n * 10_000,), 10_000)
+    return ContactMap(bins, starts.astype(np.int64), columns.astype(np.int32),
+                      counts[rows, columns].astype(np.float32), weight), truth
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(schedules, "LEAST_STEPS", 60)
+
+
+def test_schedule_of_a_small_map_makes_enough_steps():
+    schedule = schedules.Schedule.scaled([40], 10, "step")
+    assert schedule.steps >= schedules.LEAST_STEPS
+    assert schedule.tiles_per_step * 8 >= 40
+    assert schedule.rate(0) == 0.01 and schedule.rate(schedule.steps - 1) == pytest.approx(0.001)
+
+
+def test_schedule_of_a_large_map_is_the_papers_batch_and_ten_passes():
+    schedule = schedules.Schedule.scaled([100_000] * 22, 10, "step")
+    assert schedule.tiles_per_step * 16 == 2000 and schedule.passes == 1
+
+
+def test_two_stages_each_begin_warm_and_end_slow():
+    schedule = schedules.Schedule.scaled([40], 10, "cosine", stages=2)
+    turn = next(step for step in range(schedule.steps) if schedule.stage(step) == 1)
+    assert turn == pytest.approx(0.6 * schedule.steps, abs=1)
+    assert schedule.rate(turn - 1) < 1e-4 and schedule.rate(turn + 60) > 0.008
+
+
+def test_turned_pairs_are_the_map_read_backwards():
+    contact_map, _ = small_map()
+    pairs = kernels.Pairs.of(contact_map, "chr1")
+    back = turned(pairs)
+
+    def dense(p):
+        square = np.zeros((p.n, p.n))
+        square[np.repeat(np.arange(p.n), np.diff(p.starts)), p.columns] = p.counts
+        return square
+
+    assert np.array_equal(dense(back), dense(pairs)[::-1, ::-1].T)
+    assert all(np.all(np.diff(back.columns[a:b]) > 0) for a, b in zip(back.starts[:-1], back.starts[1:], strict=True))
+    assert np.array_equal(turned(back).columns, pairs.columns)
+
+
+def test_tile_offsets_cut_and_give_back_gradients():
+    offset = torch.rand(200, 40, dtype=torch.float64, requires_grad=True)
+    tiles = kernels.tiles(40, 40)
+    cut = tile_offsets(offset, tiles)
+    assert cut.shape == (3, 150, 16) and torch.equal(cut[1, 7], offset[7, 16:32])
+    assert torch.autograd.gradcheck(lambda x: tile_offsets(x, tiles), (offset[:20].detach().requires_grad_(),))
+
+
+def test_expected_by_distance_ignores_missing_bins():
+    contact_map, _ = small_map()
+    band = contact_map.balanced_band("chr1")
+    mean, pairs = loop.expected_by_distance(contact_map, 90)
+    assert np.allclose(mean[:60], np.nanmean(band, 0)[:60], rtol=1e-6)
+    assert np.array_equal(pairs[:60], np.isfinite(band).sum(0)[:60])
+
+
+def stored(model) -> dict:
+    return {name: value.numpy().copy() for name, value in model.state_dict().items()}
+
+
+CONFIGS = [ModelConfig.named("paper"), ModelConfig.named("default"), ModelConfig("default", strands=True, path_reach=30)]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["paper", "counts", "path"])
+def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch, short, config):
+    contact_map, _ = small_map()
+    whole, _, log = train(contact_map, config, Options(epochs=4, smoothness=0.1, sparseness=0.01))
+    saves = []
+
+    def interrupted(folder, state):
+        save_checkpoint(folder, state)
+        saves.append(state["epoch"])
+        if state["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    options = Options(epochs=4, smoothness=0.1, sparseness=0.01, checkpoints=str(tmp_path), resume_from=str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        train(contact_map, config, options)
+    monkeypatch.setattr(loop, "save_checkpoint", save_checkpoint)
+    resumed, _, log_again = train(contact_map, config, options)
+    assert saves == [1, 2, 3]
+    for name, value in stored(whole).items():
+        assert np.array_equal(value, stored(resumed)[name]), name
+    assert np.array_equal(log["loss"], log_again["loss"])
+
+
+def test_same_seed_same_result_other_seed_another(short):
+    contact_map, _ = small_map()
+    first, second, other = (stored(train(contact_map, CONFIGS[1], Options(epochs=2, seed=seed))[0]) for seed in (1, 1, 2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["representations.0"], other["representations.0"])
+
+
+def test_the_second_stage_leaves_barriers_and_path_alone(short):
+    contact_map, _ = small_map()
+    config = CONFIGS[2]
+    found = {}
+
+    class Watching(loop.Trainer):
+        def step(self, step, reading, chosen):
+            answer = super().step(step, reading, chosen)
+            if self.schedule.stage(step) == 1:
+                found.setdefault("first", stored(self.model))
+                found["last"] = stored(self.model)
+            return answer
+
+    original, loop.Trainer = loop.Trainer, Watching
+    try:
+        train(contact_map, config, Options(epochs=4))
+    finally:
+        loop.Trainer = original
+    first, last = found["first"], found["last"]
+    held = [name for name in first if name.startswith("path.") or name == "distance_bias"]
+    assert len(held) == 6 and all(np.array_equal(first[name], last[name]) for name in held)
+    assert np.array_equal(first["representations.0"][:, 4:], last["representations.0"][:, 4:])
+    assert not np.array_equal(first["representations.0"][:, :4], last["representations.0"][:, :4])
+    assert not np.array_equal(first["recurrent"], last["recurrent"])
+
+
+def test_counts_model_learns_the_truth_behind_noisy_counts(monkeypatch):
+    monkeypatch.setattr(schedules, "LEAST_STEPS", 300)
+    contact_map, truth = small_map(reads=100.0)
+    model, _, _ = train(contact_map, CONFIGS[1], Options(epochs=2))
+    predicted = TrainedModel(model.requires_grad_(False), contact_map.bins, contact_map.usable).expected_band("chr1")
+    expected = np.array([np.nanmean(contact_map.balanced_band("chr1"), 0)] * 90)
+    upper = [(i, d) for i in range(90) for d in range(1, 60) if i + d < 90 and 20 not in (i, i + d)]
+    rows, distances = np.array(upper).T
+    true = np.log(truth[rows, rows + distances])
+
+    def error(band):
+        return np.mean((np.log(band[rows, distances]) - true) ** 2)
+
+    assert error(predicted) < 0.25 * error(expected)
+
+
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(tmp_path, capsys):
+    save_checkpoint(tmp_path, {"fingerprint": "a", "epoch": 1})
+    save_checkpoint(tmp_path, {"fingerprint": "a", "epoch": 2})
+    assert load_checkpoint(tmp_path, "a")["epoch"] == 2
+    newest = tmp_path / "checkpoint.pt"
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert load_checkpoint(tmp_path, "a")["epoch"] == 1
+    assert "checkpoint.pt" in capsys.readouterr().err
+    assert load_checkpoint(tmp_path, "b") is None
+
+
+def test_asking_for_a_gpu_that_is_not_there_says_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no GPU"):
+        train(small_map()[0], CONFIGS[0], Options(device="cuda"))
