@@ -1,0 +1,1 @@
+"""Figures every stage saves, and the one HTML page that collects them."""

@@ -1,0 +1,162 @@
+"""What the stages left behind, read for the report: figures, metrics, quality records, training logs, failures.
+
+A file that cannot be used becomes a line in ``Collected.problems``, which the page shows: a report is made of what
+there is.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..metrics import COLUMNS, STAGES
+
+FIGURE, METRICS, QUALITY, TRAINING = ".figure.json", ".metrics.tsv", ".qc.json", ".training.tsv"
+FIGURE_WORDS = ("title", "caption", "alt", "stage", "sample", "order", "command", "svg")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure as :func:`~hiclstm.report.figures.save_figure` wrote it; ``picture`` is None where it is missing."""
+
+    title: str
+    caption: str
+    alt: str
+    stage: str
+    sample: str
+    order: int
+    command: str
+    name: str
+    picture: bytes | None
+    table: Path | None
+
+
+@dataclass
+class Collected:
+    """Everything the report is made of.
+
+    Attributes
+    ----------
+    figures : in the paper's order
+    metrics : the rows of every ``*.metrics.tsv``, text as it was written, sorted, each once
+    quality : sample id to its quality record
+    training : sample id to its training log
+    failures : sample id to the reason it failed
+    problems : lines about files that could not be used
+    """
+
+    figures: list[Figure] = field(default_factory=list)
+    metrics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS, dtype=str))
+    quality: dict[str, dict] = field(default_factory=dict)
+    training: dict[str, pd.DataFrame] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def collect(given) -> Collected:
+    """Read the results among ``given``, files and folders (searched through); InputError where a path is absent."""
+    files = _files(given)
+    there = {path.name: path for path in reversed(files)}
+    found, tables = Collected(), []
+    for path in files:
+        try:
+            if path.name.endswith(FIGURE):
+                found.figures.append(_figure(path, there, found.problems))
+            elif path.name.endswith(METRICS):
+                tables.append(_metrics(path))
+            elif path.name.endswith(QUALITY):
+                found.quality[path.name.removesuffix(QUALITY)] = _record(path)
+            elif path.name.endswith(TRAINING):
+                found.training[path.name.removesuffix(TRAINING)] = _training(path)
+            elif path.name == "failures.json":
+                found.failures.update({str(name): str(reason) for name, reason in _record(path).items()})
+        except (OSError, TypeError, ValueError) as problem:
+            found.problems.append(f"{path.name} could not be used: {problem}")
+    found.figures.sort(key=lambda figure: (figure.order, natural(figure.name)))
+    if tables:
+        found.metrics = sorted_metrics(pd.concat(tables, ignore_index=True).drop_duplicates())
+    return found
+
+
+def sorted_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of metrics in one fixed order: by sample, the stages' order, then name by name with numbers as numbers."""
+    stages = {stage: position for position, stage in enumerate(STAGES)}
+
+    def key(column: pd.Series) -> pd.Series:
+        if column.name == "stage":
+            return column.map(lambda stage: (stages.get(stage, len(stages)), stage))
+        return column.map(natural)
+
+    by = ["cell_type", "replicate", "resolution", "stage", "method", "metric", "against", "stratum", "value"]
+    return table.sort_values(by, key=key, kind="stable", ignore_index=True)
+
+
+def natural(text: str) -> tuple:
+    """A sort key that reads the numbers in ``text`` as numbers."""
+    parts = re.split(r"(\d+)", str(text))
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def _files(given) -> list[Path]:
+    files = []
+    for path in map(Path, given):
+        if path.is_dir():
+            files += sorted(inside for inside in path.rglob("*") if inside.is_file())
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError(f"--results {path}: there is no such file or folder")
+    unique = {path.resolve(): path for path in files if not path.name.startswith(".")}
+    return sorted(unique.values(), key=lambda path: (natural(path.name), str(path)))
+
+
+def _record(path: Path) -> dict:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError("it holds no JSON object")
+    return record
+
+
+def _figure(path: Path, there: dict[str, Path], problems: list[str]) -> Figure:
+    words = _record(path)
+    absent = [name for name in FIGURE_WORDS if name not in words]
+    if absent:
+        raise ValueError(f"it lacks {', '.join(absent)}")
+
+    def beside(name: str | None) -> Path | None:
+        # Only the name counts: a figure's files lie beside its words, or anywhere among what was given.
+        if not name:
+            return None
+        own = path.with_name(Path(str(name)).name)
+        return own if own.is_file() else there.get(own.name)
+
+    picture, table = beside(words["svg"]), beside(words.get("tsv"))
+    if picture is None:
+        problems.append(f"{path.name}: its picture {words['svg']} is missing")
+    if words.get("tsv") and table is None:
+        problems.append(f"{path.name}: its table {words['tsv']} is missing")
+    content = picture.read_bytes() if picture else None
+    if content is not None and b"<svg" not in content:
+        problems.append(f"{path.name}: its picture {words['svg']} is not an SVG file")
+        content = None
+    return Figure(**{name: str(words[name]) for name in ("title", "caption", "alt", "stage", "sample", "command")},
+                  order=int(words["order"]), name=path.name.removesuffix(FIGURE), picture=content, table=table)
+
+
+def _metrics(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    absent = [name for name in COLUMNS if name not in table.columns]
+    if absent:
+        raise ValueError(f"it lacks the columns {', '.join(absent)}")
+    return table[COLUMNS]
+
+
+def _training(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t")
+    absent = [name for name in ("epoch", "step", "loss", "seconds") if name not in table.columns]
+    if absent or table.empty:
+        raise ValueError(f"it lacks the columns {', '.join(absent)}" if absent else "it holds no rows")
+    return table

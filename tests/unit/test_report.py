@@ -1,0 +1,352 @@
+"""The report without a browser: figures as they are saved, what is collected, what the page says."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hiclstm.contacts import ContactMap
+from hiclstm.errors import InputError
+from hiclstm.genome import Bins
+from hiclstm.metrics import MetricsTable
+from hiclstm.report.collect import collect, natural
+from hiclstm.report.comparison import by_distance
+from hiclstm.report.figures import LARGEST_SVG, draw_triangle, save_figure, style
+from hiclstm.report.page import distance_band, gather, render
+from hiclstm.report.quality import explain, facts
+from hiclstm.report.supplied import not_supplied
+from hiclstm.report.vectors import first_eigenvector, principal_components, training_figures
+from matplotlib import pyplot
+
+SCRIPT = Path(__file__).parents[2] / "bin/make_report.py"
+WORDS = dict(caption="What it shows.", alt="A line.", command="prepare_contacts.py --resolution 50000")
+
+
+def save(folder, name="GM12878_1.50000.decay", sample="GM12878_1.50000", order=110, stage="prepare", title="Decay",
+         **more):
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 3], [3, 1, 2])
+    save_figure(figure, Path(folder) / name, sample=sample, order=order, stage=stage, title=title, **(WORDS | more))
+
+
+def scores(folder, cell_type="GM12878", replicate="1", resolution=50000, against=("1", "2"), model=0.85):
+    table = MetricsTable(cell_type, replicate, resolution, "reconstruct")
+    for target in against:
+        for method, value in {"default": model, "svd16": 0.82, "blur": 0.84, "ceiling": 0.87}.items():
+            if method == "ceiling" and target == replicate:
+                continue
+            for metric in ("pearson_lin", "scc_h0", "r2_cp"):
+                for stratum in ("all", "0-500000", "10000000-"):
+                    table.add(method, metric, value + 0.1 * (target == replicate), against=target, stratum=stratum, n=9)
+    table.write(Path(folder) / f"{cell_type}_{replicate}.{resolution}.reconstruct.metrics.tsv")
+
+
+def build(folder, *more) -> str:
+    """Run make_report.py as a user does; the page's text."""
+    argv, sys.argv = sys.argv, [str(SCRIPT), "--results", str(folder), "--output", str(folder / "out"), *more]
+    try:
+        runpy.run_path(str(SCRIPT), run_name="make_report")["main"]()
+    finally:
+        sys.argv = argv
+    return (folder / "out/report.html").read_text()
+
+
+# figures
+
+def test_a_figure_gives_the_same_bytes_twice_and_its_words_name_its_files(tmp_path):
+    table = pd.DataFrame({"distance": [1, 2], "mean": [0.5, 0.25]})
+    for folder in ("a", "b"):
+        save(tmp_path / folder, table=table)
+    for suffix in (".svg", ".tsv", ".figure.json"):
+        name = f"GM12878_1.50000.decay{suffix}"
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    words = json.loads((tmp_path / "a/GM12878_1.50000.decay.figure.json").read_text())
+    assert words == {"title": "Decay", **WORDS, "stage": "prepare", "sample": "GM12878_1.50000", "order": 110,
+                     "svg": "GM12878_1.50000.decay.svg", "tsv": "GM12878_1.50000.decay.tsv"}
+    assert not pyplot.get_fignums(), "the figure is closed"
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"GM12878_1.50000.decay{suffix}" for suffix in
+                                                                        (".figure.json", ".svg", ".tsv")]
+
+
+def test_a_noisy_heatmap_stays_small(tmp_path):
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    axes.pcolormesh(np.random.default_rng(0).random((400, 400)))
+    save_figure(figure, tmp_path / "noise", title="", stage="reconstruct", sample="", order=300, **WORDS)
+    assert (tmp_path / "noise.svg").stat().st_size < LARGEST_SVG
+    assert "<image" in (tmp_path / "noise.svg").read_text()
+
+
+def test_triangle_puts_each_pair_at_its_middle_and_distance():
+    n, resolution, start = 20, 1000, 5000
+    band = np.full((n, n), np.nan, np.float32)
+    for d in range(n):
+        band[:n - d, d] = 1 + np.arange(n - d) * n + d
+    mirrored = band * 2
+    figure, axes = pyplot.subplots()
+    image = draw_triangle(axes, band, start, resolution, mirrored=mirrored, max_distance=10_000)
+    drawn, (left, right, bottom, top) = image.get_array(), image.get_extent()
+    assert (left, right, bottom, top) == (start, start + n * resolution, -10_000, 10_000)
+    height, width = drawn.shape
+
+    def at(x, y):
+        return drawn[int((top - y) / (top - bottom) * height), int((x - left) / (right - left) * width)]
+
+    for i, d in ((0, 0), (3, 4), (10, 9), (15, 1)):
+        middle = start + (i + d / 2 + 0.5) * resolution
+        assert at(middle, d * resolution + 1) == max(band[i, d], image.norm.vmin)
+        assert at(middle, -d * resolution - 1) == max(mirrored[i, d], image.norm.vmin)
+    assert drawn.mask[5, 0], "off the map nothing is drawn"
+    assert axes.get_xlabel() == "kb" and axes.get_ylabel() == "distance (kb)"
+    pyplot.close(figure)
+
+
+def compartments(n=400, seed=0, pieces=20):
+    """A noiseless-truth map with two compartments, sampled, one bin missing; and the truth."""
+    random = np.random.default_rng(seed)
+    side = np.repeat(random.permutation([1.0, -1.0] * (pieces // 2)), n // pieces)
+    first, second = np.triu_indices(n)
+    expected = 3000 / (1 + second - first) * (1 + 0.4 * side[first] * side[second])
+    counts = random.poisson(expected * (1 + 0.1 * (side[first] + side[second]))).astype(np.float32)
+    keep = (counts > 0) & (first != 7) & (second != 7)
+    weight = np.where(np.arange(n) == 7, np.nan, 1 / (1 + 0.1 * side))
+    starts = np.searchsorted(first[keep], np.arange(n + 1))
+    bins = Bins(("chr1",), (n * 1000,), 1000)
+    return ContactMap(bins, starts, second[keep].astype(np.int32), counts[keep], weight), side
+
+
+def test_first_eigenvector_finds_the_compartments_and_their_sign():
+    contact_map, side = compartments()
+    found = first_eigenvector(contact_map, "chr1")
+    assert np.isnan(found[7]) and np.isfinite(np.delete(found, 7)).all()
+    assert np.corrcoef(np.delete(found, 7), np.delete(side, 7))[0, 1] > 0.95
+
+
+def test_first_eigenvector_of_a_pooled_map(monkeypatch):
+    monkeypatch.setattr("hiclstm.report.vectors.MOST_BINS", 150)
+    contact_map, side = compartments()
+    found = first_eigenvector(contact_map, "chr1")
+    assert np.corrcoef(np.delete(found, 7), np.delete(side, 7))[0, 1] > 0.9
+
+
+def test_principal_components_of_a_line():
+    steps = np.linspace(-1, 1, 50)
+    vectors = np.outer(steps, [3.0, 4.0, 0.0]) + 5
+    usable = np.ones(50, bool)
+    usable[3] = False
+    vectors[3] = 1e6
+    points, share = principal_components(vectors, usable)
+    kept = steps[usable] - steps[usable].mean()
+    np.testing.assert_allclose(points[usable, 0], 5 * kept, atol=1e-9)
+    assert np.isnan(points[3]).all() and share[0] == pytest.approx(1)
+
+
+def test_training_figures_are_saved(tmp_path):
+    contact_map, side = compartments(n=200)
+    vectors = np.random.default_rng(1).normal(size=(200, 4)) + np.outer(side, [5, 0, 0, 0])
+    log = pd.DataFrame({"epoch": [1, 1, 2], "step": [10, 20, 30], "loss": [9.0, 5.0, 4.5],
+                        "pairs_per_second": [1e6, 2e6, 2e6], "seconds": [1.0, 2.0, 3.0]})
+    training_figures(contact_map, vectors, log, tmp_path, sample="A_1.1000", command="train_model.py")
+    loss, picture = collect([tmp_path]).figures
+    assert "30 steps in 2 epochs and 3.0 s; the loss went from 9 to 4.5" in loss.caption
+    agreement = float(re.search(r"with component 1 is (\d\.\d\d)", picture.caption)[1])
+    assert agreement > 0.9
+    table = pd.read_csv(picture.table, sep="\t")
+    assert len(table) == 199 and list(table.columns) == ["chrom", "start", "end", "pc1", "pc2", "eigenvector"]
+
+
+# collecting
+
+def test_metrics_are_merged_in_one_order_and_as_they_were_written(tmp_path):
+    scores(tmp_path, resolution=100000)
+    scores(tmp_path, resolution=20000)
+    found = collect([tmp_path]).metrics
+    assert list(found["resolution"].unique()) == ["20000", "100000"], "numbers sort as numbers"
+    assert list(found["stratum"][:3]) == ["0-500000", "10000000-", "all"]
+    again = collect([*reversed(sorted(tmp_path.iterdir())), tmp_path]).metrics
+    pd.testing.assert_frame_equal(found, again)
+    assert set(found["value"]) >= {"0.85", "0.95"}
+
+
+def test_unusable_files_become_problems_and_nothing_stops(tmp_path):
+    save(tmp_path)
+    (tmp_path / "GM12878_1.50000.decay.svg").unlink()
+    (tmp_path / "a.figure.json").write_text('{"title": "x"}')
+    (tmp_path / "b.figure.json").write_text("{")
+    (tmp_path / "c.figure.json").write_text("[]")
+    (tmp_path / "d.metrics.tsv").write_text("nothing\n1\n")
+    (tmp_path / "e.training.tsv").write_text("")
+    (tmp_path / "f.qc.json").write_bytes(b"\xff\xfe")
+    problems = "\n".join(collect([tmp_path]).problems)
+    for name in ("a.figure.json could not be used: it lacks caption", "b.figure.json", "c.figure.json",
+                 "d.metrics.tsv could not be used: it lacks the columns cell_type", "e.training.tsv", "f.qc.json",
+                 "GM12878_1.50000.decay.figure.json: its picture GM12878_1.50000.decay.svg is missing"):
+        assert name in problems
+
+
+def test_a_figure_reaches_only_files_that_were_given(tmp_path):
+    save(tmp_path / "given")
+    (tmp_path / "secret.svg").write_text("<svg>secret</svg>")
+    words = tmp_path / "given/GM12878_1.50000.decay.figure.json"
+    words.write_text(json.dumps(json.loads(words.read_text()) | {"svg": "../secret.svg", "tsv": "../../etc/passwd"}))
+    figure = collect([tmp_path / "given"]).figures[0]
+    assert figure.picture is None and figure.table is None
+
+
+def test_an_absent_path_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nowhere: there is no such file"):
+        collect([tmp_path / "nowhere"])
+
+
+def test_natural_order():
+    assert sorted(["chr10", "chr2", "chrX", "2-", "10-"], key=natural) == ["2-", "10-", "chr2", "chr10", "chrX"]
+
+
+# the page
+
+def test_summary_scores_on_the_other_replicate_and_says_when_a_yardstick_is_better(tmp_path):
+    scores(tmp_path, model=0.85)
+    scores(tmp_path, "H1-hESC", against=("1", "truth"), model=0.80)
+    held_out, simulated = gather(collect([tmp_path]))
+    assert held_out.against == "replicate 2" and simulated.against == "truth"
+    score = held_out.scores["pearson_lin"]
+    assert (score.value, score.yardstick, score.ceiling, score.beaten) == ("0.850", "blur 0.840", "0.870", False)
+    assert simulated.scores["pearson_lin"].beaten
+    assert [table["caption"] for table in held_out.tables] == ["Scored on: training map", "Scored on: replicate 2"]
+
+
+def test_report_holds_every_figure_once_in_order_with_its_numbers(tmp_path):
+    scores(tmp_path)
+    save(tmp_path, order=310, title="Later", table=pd.DataFrame({"x": [1.5]}))
+    save(tmp_path, name="GM12878_1.50000.loss", order=210, stage="train", title="Earlier")
+    save(tmp_path, name="all", sample="", order=520, title="Everywhere")
+    page = build(tmp_path)
+    assert [page.count(f"<h3>{title}</h3>") for title in ("Later", "Earlier", "Everywhere")] == [1, 1, 1]
+    assert page.index("Everywhere") < page.index("<h3>Earlier") < page.index("<h3>Later")
+    numbers = re.search(r'download="GM12878_1.50000.decay.tsv" href="data:[^,]*,([^"]+)"', page)[1]
+    assert base64.b64decode(numbers) == b"x\n1.5\n"
+    assert page.count("data:image/svg+xml;base64,") == 3
+    assert not re.search(r'(src|href)="(https?:)?//', page), "nothing is loaded from elsewhere"
+    merged = pd.read_csv(tmp_path / "out/metrics.tsv", sep="\t", dtype=str)
+    assert len(merged) == 3 * 3 * 7
+    assert build(tmp_path) == page, "the same results give the same page"
+
+
+def test_large_tables_are_compressed(tmp_path):
+    table = pd.DataFrame({"x": np.arange(30_000)})
+    save(tmp_path, table=table)
+    page = build(tmp_path)
+    found = re.search(r'download="GM12878_1.50000.decay.tsv.gz" href="data:application/gzip;base64,([^"]+)"', page)[1]
+    assert gzip.decompress(base64.b64decode(found)) == (tmp_path / "GM12878_1.50000.decay.tsv").read_bytes()
+
+
+def test_missing_picture_is_said(tmp_path):
+    save(tmp_path)
+    (tmp_path / "GM12878_1.50000.decay.svg").unlink()
+    page = build(tmp_path)
+    assert "The picture of this figure is missing from the results." in page
+    assert "its picture GM12878_1.50000.decay.svg is missing" in page
+
+
+def test_failed_and_unfinished_samples_are_shown(tmp_path):
+    save(tmp_path)
+    (tmp_path / "failures.json").write_text('{"WTC11_1.2000": "out of memory"}')
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("cell_type,replicate,contacts\nGM12878,1,a.hic\nHFF-hTERT,1,b.hic\nWTC11,1,c.hic\n")
+    page = build(tmp_path, "--failed", "H1-hESC_1.50000=a=b <broken>", "--samplesheet", str(sheet))
+    assert "out of memory" in page and "a=b &lt;broken&gt;" in page
+    expected = [("HFF-hTERT", "1", None), ("WTC11", "1", 2000), ("GM12878", "1", 50000), ("GM12878", "1", 100000)]
+    samples = {sample.label: sample.failure for sample in gather(collect([tmp_path]), expected)}
+    nothing = "No result of this sample reached the report."
+    assert samples == {"GM12878, replicate 1, 50 kb": "", "GM12878, replicate 1, 100 kb": nothing,
+                       "HFF-hTERT, replicate 1": nothing, "WTC11, replicate 1, 2 kb": "out of memory"}
+
+
+@pytest.mark.parametrize("more, message", [(["--failed", "nameless"], "expected ID=REASON"),
+                                           (["--samplesheet", "absent.csv"], "cannot be read")])
+def test_bad_arguments_are_refused(tmp_path, more, message):
+    save(tmp_path)
+    with pytest.raises(InputError, match=message):
+        build(tmp_path, *more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_report_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nothing to report"):
+        build(tmp_path)
+
+
+def test_names_are_escaped_and_the_policy_allows_only_our_script(tmp_path):
+    bad = '<script>alert(1)</script>"\'_1.50000'
+    save(tmp_path, sample=bad, title="<img src=x onerror=alert(2)>", caption="<b>c</b>", alt='" onload="alert(3)')
+    page = build(tmp_path, "--title", "</title><script>")
+    assert page.count("<script") == 1 and "<img src=x" not in page and '" onload="' not in page
+    script = re.search(r"<script>(.*?)</script>", page, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+
+
+def test_two_samples_of_similar_names_have_anchors_of_their_own(tmp_path):
+    for name in ("A b", "A-b"):
+        save(tmp_path, name=f"{name}.x", sample=f"{name}_1.1000")
+    anchors = [sample.anchor for sample in gather(collect([tmp_path]))]
+    assert len(set(anchors)) == 2
+
+
+def test_comparison_takes_the_best_yardstick_at_each_distance(tmp_path):
+    scores(tmp_path)
+    scores(tmp_path, "H1-hESC", against=("1",))
+    table = by_distance(collect([tmp_path]).metrics)
+    assert list(table["cell_type"]) == ["GM12878"] * 2 + ["H1-hESC"] * 2
+    assert list(table["yardstick"]) == [0.84, 0.84, 0.94, 0.94]
+    assert list(table["ceiling"].isna()) == [False, False, True, True]
+    page = build(tmp_path)
+    assert "Reconstruction by distance, all samples" in page
+    assert build(tmp_path).count("<h3>Reconstruction by distance, all samples</h3>") == 1, "a second run replaces it"
+
+
+def test_what_was_not_supplied(tmp_path):
+    scores(tmp_path, "H1-hESC", against=("1",))
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "perturb_genome.py").touch()
+    missing = {item.what: item for item in not_supplied(collect([tmp_path]), scripts)}
+    variants = next(item for what, item in missing.items() if "deletion" in what)
+    assert variants.lacks == "No variants were given." and variants.option == "--variants FILE"
+    elements = next(item for what, item in missing.items() if "elements" in what)
+    assert elements.lacks == "Not in this version of the pipeline."
+    assert any("ceiling (H1-hESC)" in what for what in missing)
+    table = MetricsTable("H1-hESC", "1", 50000, "classify")
+    table.add("default", "average_precision", 0.5, stratum="Enhancers")
+    table.write(tmp_path / "H1-hESC_1.50000.classify.metrics.tsv")
+    elements = [item.what for item in not_supplied(collect([tmp_path]), scripts) if item.what.startswith("Elements")]
+    assert "FIRE" in elements[0] and "Segway" in elements[0] and "enhancer" not in elements[0]
+
+
+def test_quality_in_words(tmp_path):
+    record = {"verdict": "too shallow", "raw": True, "contacts": {"cis": 1234567.0, "trans": None},
+              "bins": {"all": 100, "share_masked": 0.25}, "notes": ["chrY is left out"],
+              "chromosomes": {"chr1": {"bins": 100, "bins_usable": 75, "contacts_cis": 1234567.0, "zero_share": 0.5,
+                                       "balancing": {"name": "KR", "why": "in the file"}}}}
+    assert {("Contacts within chromosomes", "1,234,567"), ("Bins masked as missing", "25.0%")} <= set(facts(record))
+    assert "fewer than 100 contacts" in explain("too shallow") and explain("odd") == ""
+    assert facts({"contacts": 3, "bins": None, "notes": None}) == []
+    (tmp_path / "A_1.1000.qc.json").write_text(json.dumps(record))
+    page = render(collect([tmp_path]))
+    assert "Half of the bins have fewer than 100 contacts" in page and "in the file" in page and "1.23 M" in page
+
+
+def test_distance_bands_in_words():
+    assert [distance_band(text) for text in ("0-500000", "500000-2000000", "10000000-", "all")] == [
+        "< 0.5 Mb", "0.5–2 Mb", "> 10 Mb", "all"]
+
+
+def test_style_is_readable():
+    style()
+    assert pyplot.rcParams["font.size"] >= 9
