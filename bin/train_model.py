@@ -15,6 +15,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="default", choices=["default", "paper"], help="structure and loss")
     parser.add_argument("--epochs", type=int, default=10, help="checkpoints and learning rate go by epochs; one epoch "
                         "makes as many passes over a small map as give it enough steps")
+    parser.add_argument("--least-steps", type=int, metavar="N", help="epochs make passes over the map until there are "
+                        "so many optimiser steps in all (default 3,000; fewer train a small map worse)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--representation-size", type=int, default=16, help="length of a bin's vector")
     parser.add_argument("--max-distance", default="auto", metavar="auto|whole|BP", help="train and predict pairs up to "
@@ -47,6 +49,7 @@ def main() -> None:
     from hiclstm.metrics import MetricsTable
     from hiclstm.model import ModelConfig
     from hiclstm.prediction import TrainedModel
+    from hiclstm.report.vectors import training_figures
     from hiclstm.training import Options, train
 
     contact_map = ContactMap.load(given.contacts)
@@ -55,7 +58,7 @@ def main() -> None:
     width = band_width(given.max_distance, resolution)
     options = Options(epochs=given.epochs, seed=given.seed, max_distance=width, threads=given.threads,
                       device=given.device, checkpoints=str(given.output),
-                      resume_from=str(given.resume_from or given.output))
+                      resume_from=str(given.resume_from or given.output), least_steps=given.least_steps)
     network, schedule, log = train(contact_map, ModelConfig.named(given.model, given.representation_size), options)
 
     facts = {**contact_map.facts, "max_distance": width, "seed": given.seed, "schedule": schedule.as_dict()}
@@ -66,6 +69,8 @@ def main() -> None:
         log.to_csv(beside, sep="\t", index=False, float_format="%.6g")
     write_representations(model.bins, model.representations, model.usable, f"{base}.representations.parquet",
                           f"{base}.representations.h5ad", facts)
+    command = f"train_model.py --contacts {given.contacts.name} --model {given.model} --epochs {given.epochs} --seed {given.seed}"
+    training_figures(contact_map, model.representations, log, given.output, sample=sample, command=command)
     metrics = MetricsTable(str(facts.get("cell_type", sample)), str(facts.get("replicate", "")), resolution, "train")
     metrics.add(given.model, "loss", log["loss"].iloc[-1])
     metrics.add(given.model, "steps", schedule.steps)

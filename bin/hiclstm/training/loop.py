@@ -29,7 +29,7 @@ class Options:
 
     Attributes
     ----------
-    epochs, seed, threads, device : see ``train_model.py --help``
+    epochs, seed, threads, device, least_steps : see ``train_model.py --help``
     max_distance : bins from the diagonal that are trained on and predicted; None for all
     smoothness : strength of the prior that neighbouring bins have similar (slow) vectors, per contact
     sparseness : strength of the prior that few bins are barriers (models with a path), per contact
@@ -46,6 +46,7 @@ class Options:
     device: str = "cpu"
     checkpoints: str | None = None
     resume_from: str | None = None
+    least_steps: int | None = None
 
 
 def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +120,8 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
     width = int(max(lengths) if options.max_distance is None else min(max(lengths), options.max_distance))
     every = readings(contact_map, width, config.strands)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
-                               "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1)
+                               "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1,
+                               least_steps=options.least_steps)
     print(f"schedule: {schedule}", file=sys.stderr)
 
     model = HiCLSTM(config, contact_map.bins, options.seed)

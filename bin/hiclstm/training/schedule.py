@@ -36,14 +36,15 @@ class Schedule:
 
     @classmethod
     def scaled(cls, tiles_per_chromosome: list[int], epochs: int, shape: str, learning_rate: float = 0.01,
-               stages: int = 1) -> "Schedule":
+               stages: int = 1, least_steps: int | None = None) -> "Schedule":
         """Fit the schedule to maps with so many tiles: batches of the paper's 2,000 frames where the map is large,
-        an eighth of the map where it is small; at least 3,000 steps in all."""
+        an eighth of the map where it is small; at least ``least_steps`` in all
+        (None: 3,000)."""
         total = sum(tiles_per_chromosome)
         largest = FRAMES_PER_STEP // ROWS_PER_TILE
         tiles_per_step = max(4, min(largest, math.ceil(total / 8)))
         steps = sum(max(1, round(tiles / tiles_per_step)) for tiles in tiles_per_chromosome if tiles)
-        passes = max(1, math.ceil(LEAST_STEPS / (steps * epochs)))
+        passes = max(1, math.ceil((least_steps or LEAST_STEPS) / (steps * epochs)))
         return cls(epochs, passes, tiles_per_step, steps, learning_rate, shape, stages)
 
     @property

@@ -1,0 +1,49 @@
+"""Choosing the strength of a prior by held-out thinning of the map that is trained on.
+
+Each contact is set aside with a fixed chance. A model trained on the rest is judged by the Poisson likelihood of what was
+set aside: an independent draw from the same contacts, so no other map is looked at. (Counts that are not Poisson, such as
+counts that were scaled and rounded, break the independence.)
+"""
+
+import numpy as np
+
+from .. import kernels
+from ..contacts import ContactMap
+
+SET_ASIDE = 0.2
+
+
+def thinned(contact_map: ContactMap, share: float, seed: int) -> tuple[ContactMap, ContactMap]:
+    """Split every count binomially: a map with ``share`` of the contacts, and the map of the others.
+
+    Weights grow so that balanced values of both parts stay on the scale of the whole map.
+    """
+    random = np.random.default_rng(seed)
+    taken = random.binomial(np.round(contact_map.counts).astype(np.int64), share).astype(np.float32)
+
+    def part(counts, of_whole):
+        return ContactMap(contact_map.bins, contact_map.starts, contact_map.columns, counts,
+                          contact_map.weight / np.sqrt(of_whole), contact_map.facts)
+
+    return part(taken, share), part(contact_map.counts - taken, 1 - share)
+
+
+def poisson_loss(model, contact_map: ContactMap, width: int) -> float:
+    """Poisson loss per contact of a trained model on a map: mean of exposure * rate - count * log(rate) over pairs, by the
+    map's mean count. Lower is better."""
+    total, contacts = 0.0, 0.0
+    for at, name in enumerate(contact_map.bins.chromosomes):
+        pairs = kernels.Pairs.of(contact_map, name)
+        own = min(width, pairs.n)
+        score = model.score_band_of(model.network.representations[at].detach().numpy(), own)
+        weight = np.concatenate([pairs.weight, np.zeros(own, np.float32)])
+        rows = np.repeat(np.arange(pairs.n), np.diff(pairs.starts))
+        for distance in range(own):
+            product = pairs.weight[:pairs.n - distance] * weight[distance:pairs.n]
+            usable = product > 0
+            total += float(np.sum(np.exp(score[:pairs.n - distance, distance][usable], dtype=np.float64) / product[usable]))
+        apart = pairs.columns - rows
+        held = (apart < own) & (pairs.weight[rows] > 0) & (pairs.weight[pairs.columns] > 0)
+        total -= float(np.sum(pairs.counts[held] * score[rows[held], apart[held]], dtype=np.float64))
+        contacts += float(pairs.counts[held].sum(dtype=np.float64))
+    return total / contacts
