@@ -44,6 +44,12 @@ class ContactMap:
         """What balanced values are multiplied by before equation 1 (1 unless the user asked for another scale)."""
         return float(self.facts.get("probability_scale", 1.0))
 
+    @property
+    def reach(self) -> int | None:
+        """Distances the map has data for, in bins, where the source was cut at some distance; None where it was not."""
+        longest = self.facts.get("longest_distance_bp")
+        return None if longest is None else int(longest) // self.bins.resolution + 1
+
     @classmethod
     def load(cls, path, chromosomes=None) -> "ContactMap":
         """Read the `.cool` that PREPARE_CONTACTS wrote (intrachromosomal part), all or some of its chromosomes."""
@@ -78,7 +84,8 @@ class ContactMap:
         """Balanced values of one chromosome by distance: float32 [n, width].
 
         Entry ``[i, d]`` is v of bins i and i + d (both counted from the chromosome's start); zero counts are 0,
-        pairs that touch a missing bin or pass the chromosome's end are NaN. ``width`` is in bins, all by default.
+        pairs that touch a missing bin, pass the chromosome's end or lie beyond ``reach`` are NaN.
+        ``width`` is in bins, all by default.
         """
         span = self.bins.span(chromosome)
         n = span.stop - span.start
@@ -95,11 +102,13 @@ class ContactMap:
         for at in range(0, n, 4096):  # blocks of rows: the products are float64 and would triple the memory
             block = slice(at, min(at + 4096, n))
             band[block] *= weight[block, None] * partner[block]
+        if self.reach is not None:
+            band[:, self.reach:] = np.nan
         return band
 
 
 def band_to_square(band: np.ndarray) -> np.ndarray:
-    """The symmetric square [n, n] of a band [n, width]; pairs outside the band are NaN. For figures of small regions."""
+    """The symmetric square [n, n] of a band [n, width]; pairs outside are NaN. For figures of small regions."""
     n, width = band.shape
     square = np.full((n, n), np.nan, band.dtype)
     for distance in range(min(width, n)):
@@ -109,7 +118,7 @@ def band_to_square(band: np.ndarray) -> np.ndarray:
 
 
 def write_cool(path, bins: Bins, weight, pixels, facts: dict, counts_dtype="int32") -> None:
-    """Write one `.cool` whole: ``pixels`` is a table or an iterator of tables (bin1_id, bin2_id, count), upper triangle."""
+    """Write one `.cool` whole. ``pixels``: a table or tables in turn (bin1_id, bin2_id, count), upper triangle."""
     from ..files import whole
 
     table = bins.table.copy()
