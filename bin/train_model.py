@@ -59,9 +59,11 @@ def main() -> None:
     options = Options(epochs=given.epochs, seed=given.seed, max_distance=width, threads=given.threads,
                       device=given.device, checkpoints=str(given.output),
                       resume_from=str(given.resume_from or given.output), least_steps=given.least_steps)
-    network, schedule, log = train(contact_map, ModelConfig.named(given.model, given.representation_size), options)
+    config = ModelConfig.named(given.model, given.representation_size, resolution)
+    network, schedule, log = train(contact_map, config, options)
 
-    facts = {**contact_map.facts, "max_distance": width, "seed": given.seed, "schedule": schedule.as_dict()}
+    facts = {**contact_map.facts, "max_distance": contact_map.reach if width is None else width, "seed": given.seed,
+             "schedule": schedule.as_dict()}
     model = TrainedModel(network, contact_map.bins, contact_map.usable, facts)
     base = str(given.output / sample)
     model.save(f"{base}.model.pt")
@@ -69,7 +71,8 @@ def main() -> None:
         log.to_csv(beside, sep="\t", index=False, float_format="%.6g")
     write_representations(model.bins, model.representations, model.usable, f"{base}.representations.parquet",
                           f"{base}.representations.h5ad", facts)
-    command = f"train_model.py --contacts {given.contacts.name} --model {given.model} --epochs {given.epochs} --seed {given.seed}"
+    command = (f"train_model.py --contacts {given.contacts.name} --model {given.model} --epochs {given.epochs} "
+               f"--seed {given.seed}")
     training_figures(contact_map, model.representations, log, given.output, sample=sample, command=command)
     metrics = MetricsTable(str(facts.get("cell_type", sample)), str(facts.get("replicate", "")), resolution, "train")
     metrics.add(given.model, "loss", log["loss"].iloc[-1])

@@ -40,7 +40,7 @@ class TrainedModel:
     @property
     def representations(self) -> np.ndarray:
         """The vectors of all bins: float32 [N, size]."""
-        return np.concatenate([part.detach().numpy() for part in self.network.representations])
+        return np.concatenate([self.network.vectors(k).detach().numpy() for k in range(len(self.bins.chromosomes))])
 
     def save(self, path) -> None:
         with whole(path) as beside:
@@ -74,7 +74,7 @@ class TrainedModel:
         Missing bins get values too (the vectors around them reach across); mask them with ``usable``.
         """
         at = self.bins.position(chromosome)
-        return self.expected_band_of(self.network.representations[at].detach().numpy(), width)
+        return self.expected_band_of(self.network.vectors(at).detach().numpy(), width)
 
     def expected_band_of(self, representations: np.ndarray, width: int | None = None,
                          strand: np.ndarray | None = None) -> np.ndarray:

@@ -7,7 +7,8 @@ import torch
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.model import FRAME, HiCLSTM, ModelConfig, distance_basis
-from hiclstm.model.path import ExtrusionPath, _Walk, reach_in_bins
+from hiclstm.model.config import reach_in_bins
+from hiclstm.model.path import ExtrusionPath, _Walk
 from hiclstm.prediction import TrainedModel
 
 BINS = Bins(("chr1", "chr2"), (400_000, 2_000_000), 10_000)
@@ -36,7 +37,7 @@ def test_distance_basis_sums_to_one_and_is_linear_between_knots():
 
 def test_a_frame_follows_the_equations_of_the_paper_step_by_step():
     model = random_model(ModelConfig.named("paper")).double()
-    vectors = model.representations[1]
+    vectors = model.vectors(1)
     score = model.score_frames(vectors, torch.tensor([7]), torch.tensor([0]))[0]
 
     def norm(x):
@@ -55,7 +56,7 @@ def test_a_frame_follows_the_equations_of_the_paper_step_by_step():
 
 def test_states_start_afresh_in_every_frame():
     model = random_model(ModelConfig.named("paper"))
-    vectors = model.representations[1].clone()
+    vectors = model.vectors(1).clone()
     second = model.score_frames(vectors, torch.tensor([0]), torch.tensor([FRAME]))
     vectors[1:FRAME] += 1.0  # only columns of the first frame
     assert torch.equal(model.score_frames(vectors, torch.tensor([0]), torch.tensor([FRAME])), second)
@@ -82,33 +83,33 @@ def test_gradients_of_the_walk():
     assert torch.autograd.gradcheck(_Walk.apply, inputs)
 
 
+def quiet_path() -> ExtrusionPath:
+    """A path without its blur, so that single pairs can be looked at."""
+    path = ExtrusionPath(36)
+    with torch.no_grad():
+        path.blur.fill_(-30)
+    return path.requires_grad_(False)
+
+
 def test_no_barriers_give_a_path_that_depends_on_distance_alone():
-    path = ExtrusionPath(6, 36, torch.Generator().manual_seed(1))
-    zero = torch.zeros(50, 6)
-    basis = distance_basis(torch.arange(20)).float()
-    offset = path.offset(zero, zero, basis, torch.zeros(20))
+    offset = ExtrusionPath(36).offset(torch.zeros(50, 2), distance_basis(torch.arange(20)).float(), torch.zeros(20))
     inside = offset[2:18, 5:25]  # away from the edges, where the blur repeats values
     assert torch.allclose(inside, inside[:, :1].expand_as(inside), atol=1e-5)
 
 
 def test_a_barrier_lowers_contacts_across_it_and_not_beside_it():
-    path = ExtrusionPath(6, 36, torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        path.blur.fill_(-30)
-        path.reading.fill_(1.0)
-    basis, none = distance_basis(torch.arange(20)).float(), torch.zeros(60, 6)
+    basis, none = distance_basis(torch.arange(20)).float(), torch.zeros(60, 2)
     barrier = none.clone()
-    barrier[30] = 2.0
-    plain = path.offset(none, none, basis, torch.zeros(20))
-    held = path.offset(barrier, none, basis, torch.zeros(20))
-    assert (held[12, 24] < 0.9 * plain[12, 24])  # 24 to 36 passes bin 30
+    barrier[30, 0] = 3.0
+    plain, held = (quiet_path().offset(x, basis, torch.zeros(20)) for x in (none, barrier))
+    assert held[12, 24] < 0.9 * plain[12, 24]  # 24 to 36 passes bin 30
     assert torch.equal(held[12, 40:45], plain[12, 40:45])
     assert held[12, 30] > plain[12, 30]  # held at its left end: an anchor
 
 
 def test_reading_from_the_other_strand_twice_changes_nothing():
     model = random_model(with_path())
-    vectors = model.representations[1]
+    vectors = model.vectors(1)
     assert torch.equal(model.other_strand(model.other_strand(vectors)), vectors)
 
 
@@ -123,9 +124,9 @@ def test_a_model_with_strands_predicts_the_reversed_chromosome_reversed():
 
 
 def test_band_of_scores_is_the_reference_network():
-    for config in (ModelConfig.named("paper"), ModelConfig.named("default")):
+    for config in (ModelConfig.named("paper"), ModelConfig("counts")):
         model = TrainedModel(random_model(config), BINS, np.ones(len(BINS), bool))
-        vectors = model.network.representations[1]
+        vectors = model.network.vectors(1)
         band = model.score_band_of(vectors.numpy(), 170)
         rows = torch.arange(30)
         for first in (0, FRAME):
@@ -167,9 +168,9 @@ def test_a_model_file_cannot_run_code(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_odd_strand_parts_are_refused_in_words():
-    with pytest.raises(InputError, match="even"):
-        ModelConfig("default", representation_size=15, strands=True)
+def test_too_short_vectors_are_refused_in_words():
+    with pytest.raises(InputError, match="at least 4"):
+        ModelConfig("default", representation_size=3, strands=True)
 
 
 def test_the_path_is_left_out_where_the_map_is_too_coarse():

@@ -7,6 +7,7 @@ device) and ``plain`` (PyTorch, anywhere). The definition that all are checked a
 
 import importlib
 import os
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,21 +17,31 @@ from ..model.network import Projections
 from .tiles import LANES, Pairs, Tiles, tiles
 
 __all__ = ["LANES", "Pairs", "Tiles", "backend", "fill_tiles", "loss", "score_band", "score_pairs_of_rows", "scores",
-           "tiles"]
+           "simd_available", "tiles"]
 
 
 def backend(device: str | torch.device = "cpu") -> str:
-    """Which kernels work on tensors of ``device``; environment variable HICLSTM_KERNEL=plain|simd|gpu decides otherwise."""
+    """Which kernels work on tensors of ``device``; HICLSTM_KERNEL=plain|simd|gpu in the environment forces one."""
     forced = os.environ.get("HICLSTM_KERNEL", "")
     if forced:
         if forced not in ("plain", "simd", "gpu"):
             raise InputError(f"HICLSTM_KERNEL={forced}: there are 'plain', 'simd' and 'gpu'")
         return forced
-    return "plain"
+    return "simd" if torch.device(device).type == "cpu" and simd_available() else "plain"
+
+
+@cache
+def simd_available() -> bool:
+    """Whether numba is installed and this processor has AVX2."""
+    try:
+        from . import cpu
+    except ImportError:
+        return False
+    return cpu.available()
 
 
 def _module(device):
-    return importlib.import_module(f".{backend(device)}", __name__)
+    return importlib.import_module({"plain": ".plain", "simd": ".cpu", "gpu": ".gpu"}[backend(device)], __name__)
 
 
 def loss(projections: Projections, pairs: Pairs, tiles: Tiles, *, likelihood: str, width: int, use_lstm: bool = True,
@@ -43,8 +54,9 @@ def loss(projections: Projections, pairs: Pairs, tiles: Tiles, *, likelihood: st
     Parameters
     ----------
     projections : of the whole chromosome; float32 or float64 decides the precision of everything
-    likelihood : ``counts``: ``exposure * exp(score) - count * score`` with exposure = 1 / (w_i w_j), the score cut at 30
-        inside exp; ``probability``: ``(sigmoid(score) - CP)^2`` with equation 1's CP of count * w_i * w_j * scale
+    likelihood : ``counts``: ``exposure * exp(score) - count * score`` with exposure = 1 / (w_i w_j), exp continued
+        by its tangent from a score of 30 on; ``probability``: ``(sigmoid(score) - CP)^2`` with equation 1's CP of
+        count * w_i * w_j * scale
     offset : [m, 150, 16], added to the scores
 
     Returns
@@ -58,7 +70,8 @@ def loss(projections: Projections, pairs: Pairs, tiles: Tiles, *, likelihood: st
 
 def scores(projections: Projections, tiles: Tiles, *, use_lstm: bool = True, offset: torch.Tensor | None = None,
            threads: int = 1) -> torch.Tensor:
-    """Scores of some tiles: [m, 150, 16], differentiable. Pairs past the chromosome's end hold no meaning."""
+    """Scores of some tiles: [m, 150, 16], differentiable. Pairs past the chromosome's end, and past
+    the distances that the projections are made for, are 0."""
     return _Scores.apply(tiles, use_lstm, threads, offset, *projections)
 
 
@@ -75,7 +88,8 @@ def score_pairs_of_rows(projections: Projections, n: int, width: int, first_row:
                         use_lstm: bool = True, offset=None, threads: int = 1) -> np.ndarray:
     """Rows ``first_row`` to ``last_row`` (half-open) of :func:`score_band`; ``offset`` has these rows only."""
     detached = Projections(*(tensor.detach() for tensor in projections))
-    return _module(projections.row.device).band_of_rows(detached, n, width, first_row, last_row, use_lstm, offset, threads)
+    kernel = _module(projections.row.device)
+    return kernel.band_of_rows(detached, n, width, first_row, last_row, use_lstm, offset, threads)
 
 
 def fill_tiles(pairs: Pairs, tiles: Tiles, width: int, likelihood: str, threads: int = 1):
@@ -93,7 +107,8 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, counted, pairs, tiles, likelihood, width, use_lstm, threads, offset, *tensors):
         value, count, gradients, offset_gradient = _module(tensors[0].device).loss_and_gradients(
-            Projections(*tensors), pairs, tiles, likelihood, width, use_lstm, offset, threads, ctx.needs_input_grad[7:])
+            Projections(*tensors), pairs, tiles, likelihood, width, use_lstm, offset, threads,
+            Projections(*ctx.needs_input_grad[8:]), ctx.needs_input_grad[7])
         counted.append(count)
         ctx.gradients = (offset_gradient, *gradients)
         return tensors[0].new_tensor(value)
@@ -117,5 +132,6 @@ class _Scores(torch.autograd.Function):
     def backward(ctx, upstream):
         tiles, use_lstm, threads, has_offset = ctx.arguments
         gradients = _module(upstream.device).scores_gradients(
-            Projections(*ctx.saved_tensors), tiles, upstream, use_lstm, threads, ctx.needs_input_grad[4:])
+            Projections(*ctx.saved_tensors), tiles, upstream, use_lstm, threads,
+            Projections(*ctx.needs_input_grad[4:]))
         return None, None, None, upstream if has_offset else None, *gradients

@@ -4,19 +4,25 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..contacts import contact_probability
 from ..model.config import FRAME
 from ..model.network import NORM_EPSILON, Projections
 from .tiles import LANES, Pairs, Tiles
 
-LARGEST_LOG_RATE = 30.0  # scores are cut here before exp: early in training a score may be anything
+LARGEST_LOG_RATE = 30.0  # beyond this score exp is continued by its tangent: early in training a score may be anything
 TILES_AT_ONCE = 64  # autograd keeps some 10 MB a tile
 
 
 def fill_tiles(pairs: Pairs, tiles: Tiles, width: int, likelihood: str, threads: int = 1):
     """Targets and exposures of some tiles: two float32 [m, 150, 16]; see :func:`hiclstm.kernels.fill_tiles`."""
+    return fill_as(np.float32, pairs, tiles, width, likelihood)
+
+
+def fill_as(dtype, pairs: Pairs, tiles: Tiles, width: int, likelihood: str):
+    """The same in any precision."""
     n = pairs.n
-    target = np.zeros((len(tiles.row), FRAME, LANES), np.float32)
-    weight = np.concatenate([pairs.weight, np.zeros(LANES + FRAME, np.float32)])
+    target = np.zeros((len(tiles.row), FRAME, LANES), dtype)
+    weight = np.concatenate([pairs.weight, np.zeros(LANES + FRAME)]).astype(dtype)
     steps = np.arange(FRAME)
     exposure = np.zeros_like(target)
     for tile in range(len(tiles.row)):
@@ -38,9 +44,9 @@ def fill_tiles(pairs: Pairs, tiles: Tiles, width: int, likelihood: str, threads:
         exposure[valid] = 1 / exposure[valid]
         target[~valid] = 0
     else:
-        contacts = target * exposure * np.float32(pairs.probability_scale)
-        target = np.where(valid, np.exp(-8.0 / (contacts.astype(np.float64) + 1e-10)), 0).astype(np.float32)
-        exposure = valid.astype(np.float32)
+        contacts = target.astype(np.float64) * exposure * pairs.probability_scale
+        target = np.where(valid, contact_probability(contacts), 0).astype(dtype)
+        exposure = valid.astype(dtype)
     return target, exposure
 
 
@@ -59,7 +65,8 @@ def frames_scores(projections: Projections, tiles: Tiles, use_lstm: bool, offset
     if use_lstm:
         inputs = (row[..., :gates] + column[..., :gates] + distance[..., :gates]).flatten(0, 1)
         score = score + _walk(p, inputs, hidden).view(score.shape)
-    score = score.transpose(1, 2)
+    inside = (columns < n) & (distances < len(p.distance))[:, None]
+    score = torch.where(inside.to(device), score, 0).transpose(1, 2)
     return score if offset is None else score + offset
 
 
@@ -86,20 +93,26 @@ def _walk(p: Projections, inputs: torch.Tensor, hidden: int) -> torch.Tensor:
 def pair_losses(score, target, exposure, likelihood: str):
     """Loss of each pair; 0 where the exposure is 0 (masked)."""
     if likelihood == "counts":
-        return torch.where(exposure > 0, exposure * torch.exp(score.clamp(max=LARGEST_LOG_RATE)) - target * score, 0)
+        rate = exposure * torch.exp(score.clamp(max=LARGEST_LOG_RATE))
+        beyond = rate.detach() * (score - LARGEST_LOG_RATE).clamp(min=0)
+        return torch.where(exposure > 0, rate + beyond - target * score, 0)
     return torch.where(exposure > 0, (torch.sigmoid(score) - target) ** 2, 0)
 
 
-def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, offset, threads, needed):
-    """Summed loss (float), number of valid pairs, gradients like ``projections``, gradient of ``offset``."""
+def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, offset, threads, needed, offset_needed):
+    """Summed loss (float), number of valid pairs, gradients like ``projections``, gradient of ``offset``.
+
+    ``needed`` and ``offset_needed`` say which gradients are wanted; this backend makes all.
+    """
     inputs = tuple(tensor.detach().requires_grad_() for tensor in projections)
     totals = [torch.zeros_like(tensor) for tensor in inputs]
     offset_gradient = None if offset is None else torch.zeros_like(offset)
+    dtype = np.float64 if inputs[0].dtype == torch.float64 else np.float32
     value, count = 0.0, 0
     for at in range(0, len(tiles.row), TILES_AT_ONCE):
         some = slice(at, at + TILES_AT_ONCE)
-        target, exposure = (torch.from_numpy(array).to(inputs[0]) for array in
-                            fill_tiles(pairs, tiles.choose(some), width, likelihood))
+        target, exposure = (torch.from_numpy(array).to(inputs[0].device) for array in
+                            fill_as(dtype, pairs, tiles.choose(some), width, likelihood))
         added = None if offset is None else offset[some].detach().requires_grad_()
         with torch.enable_grad():
             score = frames_scores(Projections(*inputs), tiles.choose(some), use_lstm, added)
@@ -108,7 +121,7 @@ def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, o
         count += int((exposure > 0).sum())
         wanted = inputs if added is None else (*inputs, added)
         gradients = torch.autograd.grad(part, wanted, allow_unused=True)
-        for total, gradient in zip(totals, gradients):
+        for total, gradient in zip(totals, gradients, strict=True):
             if gradient is not None:
                 total += gradient
         if added is not None:
@@ -122,7 +135,8 @@ def scores(projections, tiles, use_lstm, offset, threads) -> torch.Tensor:
     with torch.no_grad():
         for at in range(0, len(tiles.row), TILES_AT_ONCE):
             some = slice(at, at + TILES_AT_ONCE)
-            parts.append(frames_scores(projections, tiles.choose(some), use_lstm, None if offset is None else offset[some]))
+            added = None if offset is None else offset[some]
+            parts.append(frames_scores(projections, tiles.choose(some), use_lstm, added))
     return torch.cat(parts) if parts else projections.row.new_zeros(0, FRAME, LANES)
 
 
@@ -135,7 +149,7 @@ def scores_gradients(projections, tiles, upstream, use_lstm, threads, needed) ->
         with torch.enable_grad():
             score = frames_scores(Projections(*inputs), tiles.choose(some), use_lstm, None)
         gradients = torch.autograd.grad(score, inputs, upstream[some], allow_unused=True)
-        for total, gradient in zip(totals, gradients):
+        for total, gradient in zip(totals, gradients, strict=True):
             if gradient is not None:
                 total += gradient
     return Projections(*totals)
@@ -143,14 +157,14 @@ def scores_gradients(projections, tiles, upstream, use_lstm, threads, needed) ->
 
 def band_of_rows(projections, n, width, first_row, last_row, use_lstm, offset, threads) -> np.ndarray:
     """Scores by distance of some rows: [last_row - first_row, width]; NaN past the chromosome's end."""
-    band = np.full((last_row - first_row, width), np.nan, np.dtype(str(projections.row.dtype).removeprefix("torch.")))
+    band = np.full((last_row - first_row, width), np.nan, projections.row.detach().cpu().numpy().dtype)
     row, distance = (grid.ravel() for grid in np.meshgrid(
         np.arange(first_row, last_row, LANES), np.arange(0, min(width, n), FRAME), indexing="ij"))
     every = Tiles(row, distance).choose(row + distance < n)
     for at in range(0, len(every.row), TILES_AT_ONCE):
         some = every.choose(slice(at, at + TILES_AT_ONCE))
         values = scores(projections, some, use_lstm, None, threads).transpose(1, 2).cpu().numpy()
-        for first, begin, tile in zip(some.row, some.distance, values):
+        for first, begin, tile in zip(some.row, some.distance, values, strict=True):
             last, end = min(first + LANES, last_row), min(begin + FRAME, width)
             band[first - first_row:last - first_row, begin:end] = tile[:last - first, :end - begin]
     if offset is not None:

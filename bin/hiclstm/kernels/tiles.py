@@ -26,7 +26,7 @@ class Pairs:
     Attributes
     ----------
     starts : int64 [n + 1], where each row begins in ``columns`` and ``counts``
-    columns : int32 [non-zeros], partner bins counted from the chromosome's start, ascending in a row, never below the row
+    columns : int32 [non-zeros], partner bins counted from the chromosome's start, ascending in a row, >= the row
     counts : float32 [non-zeros], raw counts
     weight : float32 [n], multiplicative balancing weight, 0 where the bin is missing
     probability_scale : what balanced values are multiplied by before equation 1

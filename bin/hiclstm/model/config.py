@@ -4,7 +4,15 @@ from dataclasses import asdict, dataclass, fields
 
 from ..errors import InputError
 
+REACH = 3_000_000  # base pairs over which loop extrusion is followed; loops of mammals end below this
+LEAST_REACH = 20  # bins: where the reach is shorter, the map is too coarse to hold barriers and the path is left out
 FRAME = 150  # bins the LSTM walks before its states start afresh (the paper's 1.5 Mb at 10 kb)
+
+
+def reach_in_bins(resolution: int) -> int:
+    """Distances the path term covers at a resolution, in bins; 0 where the map is too coarse for it."""
+    reach = REACH // resolution
+    return reach if reach >= LEAST_REACH else 0
 
 
 def whole_frames(width: int) -> int:
@@ -25,12 +33,12 @@ class ModelConfig:
         does; ``counts`` on raw counts by a Poisson likelihood with the balancing weights as offsets
     distance_term : whether distance enters the gates and the output, as learned curves
     pair_term : whether a bilinear form of the two vectors enters the output
-    strands : whether a vector has a slow part and two parts that change places when a segment is read from the
-        other strand; the map is then trained on and predicted from both strands and is symmetric by construction
+    strands : whether the last two components of a vector are its forward and its reverse barrier, which change places
+        when a segment is read from the other strand; the map is then trained on and predicted from both strands and
+        is symmetric by construction
     path_reach : distances, in bins, over which the barriers between two bins enter the output (see ``path.py``);
         0 for none; needs ``strands`` and ``distance_term``
     use_lstm : whether the LSTM's output is part of the score
-    slow_size : leading components of a vector that do not change with the strand (where ``strands``)
     """
 
     name: str
@@ -42,25 +50,33 @@ class ModelConfig:
     strands: bool = False
     path_reach: int = 0
     use_lstm: bool = True
-    slow_size: int = 4
 
     def __post_init__(self):
         if self.likelihood not in ("probability", "counts"):
             raise ValueError(f"likelihood {self.likelihood!r} is neither 'probability' nor 'counts'")
-        if self.strands and (self.representation_size - self.slow_size) % 2:
-            raise InputError(f"--representation-size {self.representation_size}: less the {self.slow_size} slow "
-                             "components it must be even, for the two strands to have parts of equal length")
+        if self.representation_size < (4 if self.strands else 1):
+            raise InputError(f"--representation-size {self.representation_size}: at least 4 is needed, because two "
+                             "components are the barriers of the two strands")
         if self.path_reach and not (self.strands and self.distance_term):
             raise ValueError("a path term needs vectors with strands and a distance term")
 
     @classmethod
-    def named(cls, name: str, representation_size: int = 16) -> "ModelConfig":
-        """The configuration behind ``--model``: ``paper`` as the paper's text has it, or ``default``."""
+    def named(cls, name: str, representation_size: int = 16, resolution: int | None = None) -> "ModelConfig":
+        """The configuration behind ``--model``: ``paper`` as the paper's text has it, or ``default``.
+
+        ``resolution`` in base pairs decides over how many bins the default follows barriers.
+        """
         if name == "paper":
             return cls("paper", representation_size, likelihood="probability", distance_term=False, pair_term=False)
         if name == "default":
-            return cls("default", representation_size)
+            reach = reach_in_bins(resolution) if resolution else 0
+            return cls("default", representation_size, strands=True, path_reach=reach)
         raise InputError(f"--model {name}: there are 'default' and 'paper'")
+
+    @property
+    def free_size(self) -> int:
+        """Components of a vector that do not change with the strand: all but the two barriers."""
+        return self.representation_size - 2 * self.strands
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -15,8 +15,8 @@ logarithm of the expected balanced contacts (``likelihood="counts"``).
 The paper's equation 2 with the layer norm and softsign its "Modeling choices" name, in the arrangement of PyTorch's own
 layer-norm LSTM cell (norm on the input, on the recurrence and on the cell).
 
-Where the configuration has ``strands``, a vector is [slow | forward | reverse]. The row shows the LSTM, and both bins the
-pair term, their slow part only; reading a segment from the other strand exchanges forward and reverse.
+Where the configuration has ``strands``, the last two components of a vector are its barriers. Only the path term and the
+columns of the LSTM see them; reading a segment from the other strand exchanges the two.
 """
 
 from functools import lru_cache
@@ -79,7 +79,8 @@ class HiCLSTM(nn.Module):
     Parameters
     ----------
     config : structure
-    bins : the windows; the vectors of each chromosome are a parameter of their own, ``representations[k]`` [n_k, size]
+    bins : the windows; each chromosome's vectors are parameters of their own: ``free[k]`` [n_k, size] and, where there
+        are strands, ``barriers[k]`` [n_k, 2]; :meth:`vectors` joins them
     """
 
     def __init__(self, config: ModelConfig, bins: Bins, seed: int = 1):
@@ -88,14 +89,19 @@ class HiCLSTM(nn.Module):
         random = torch.Generator().manual_seed(seed)
         size, hidden, gates = config.representation_size, config.hidden_size, 4 * config.hidden_size
 
+        lengths = [int(n) for n in torch.as_tensor(bins.offsets).diff()]
+        seen = config.free_size
+
         def uniform(*shape, limit):
             return nn.Parameter((torch.rand(*shape, generator=random) * 2 - 1) * limit)
 
         lengths = [int(n) for n in torch.as_tensor(bins.offsets).diff()]
         # with strands, the part of the row's vector that its pairs see
-        seen = self.seen = config.slow_size if config.strands else size
+        seen = config.free_size
         # small vectors at the start (0.1): measured to matter as much as the optimiser
-        self.representations = nn.ParameterList(torch.randn(n, size, generator=random) * 0.1 for n in lengths)
+        self.free = nn.ParameterList(torch.randn(n, seen, generator=random) * 0.1 for n in lengths)
+        if config.strands:
+            self.barriers = nn.ParameterList(torch.randn(n, 2, generator=random) * 0.1 for n in lengths)
         self.input_row = uniform(gates, seen, limit=size**-0.5)
         self.input_column = uniform(gates, size, limit=size**-0.5)
         self.input_bias = uniform(gates, limit=size**-0.5)
@@ -117,26 +123,24 @@ class HiCLSTM(nn.Module):
             self.pair_row = nn.Parameter(torch.zeros(seen))
             self.pair_column = nn.Parameter(torch.zeros(seen))
         if config.path_reach:
-            self.path = ExtrusionPath((size - config.slow_size) // 2, KNOTS, random)
+            self.path = ExtrusionPath(KNOTS)
+
+    def vectors(self, chromosome: int) -> torch.Tensor:
+        """The vectors [n, size] of a chromosome, given its place in the list."""
+        if not self.config.strands:
+            return self.free[chromosome]
+        return torch.cat([self.free[chromosome], self.barriers[chromosome]], 1)
 
     def other_strand(self, vectors: torch.Tensor) -> torch.Tensor:
-        """The vectors of a segment read from its other strand, each in place: forward and reverse parts exchanged."""
-        slow, forward, reverse = self.parts(vectors)
-        return torch.cat([slow, reverse, forward], 1)
-
-    def parts(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The slow, forward and reverse parts of vectors with strands."""
-        slow = self.config.slow_size
-        part = (self.config.representation_size - slow) // 2
-        return vectors[:, :slow], vectors[:, slow:slow + part], vectors[:, slow + part:]
+        """The vectors of bins read from their other strand, each in place: forward and reverse barrier exchanged."""
+        return torch.cat([vectors[:, :-2], vectors[:, -1:], vectors[:, -2:-1]], 1)
 
     def path_offset(self, vectors: torch.Tensor) -> torch.Tensor | None:
         """What the path term adds to the scores: [distances, n], or None where the configuration has no path."""
         if not self.config.path_reach:
             return None
         basis = _basis_up_to(min(self.config.path_reach, len(vectors)), vectors.dtype, vectors.device)
-        _, forward, reverse = self.parts(vectors)
-        return self.path.offset(forward, reverse, basis, basis @ self.distance_bias)
+        return self.path.offset(vectors[:, -2:], basis, basis @ self.distance_bias)
 
     def _pair_parameters(self):
         """Pair term as it is used: the same from both strands where the model has strands."""
@@ -163,7 +167,7 @@ class HiCLSTM(nn.Module):
         steps = torch.arange(FRAME)
         distance = first_distance[:, None] + steps
         columns = (rows[:, None] + distance).clamp(max=len(vectors) - 1)
-        row_vector, column_vector = vectors[rows, :self.seen][:, None], vectors[columns]
+        row_vector, column_vector = vectors[rows, :self.config.free_size][:, None], vectors[columns]
         inputs = row_vector @ self.input_row.T + column_vector @ self.input_column.T + self.input_bias
         score = self.output_bias.expand(columns.shape)
         if self.config.distance_term:
@@ -172,7 +176,7 @@ class HiCLSTM(nn.Module):
             score = score + (basis @ self.distance_bias).view(distance.shape)
         if self.config.pair_term:
             matrix, of_row, of_column = self._pair_parameters()
-            partner = column_vector[..., :self.seen]
+            partner = column_vector[..., :self.config.free_size]
             score = score + ((row_vector @ matrix) * partner).sum(-1) + row_vector @ of_row + partner @ of_column
         if offset is not None:
             score = score + offset
@@ -202,7 +206,7 @@ class HiCLSTM(nn.Module):
             return x - x.mean(0)
 
         config = self.config
-        seen = vectors[:, :self.seen]
+        seen = vectors[:, :config.free_size]
         row = [centred(self.input_row) @ seen.T]
         column = [centred(self.input_column) @ vectors.T + centred(self.input_bias)[:, None]]
         if config.pair_term:

@@ -1,6 +1,6 @@
 """The path term: barriers between two bins, and at them, decide how often loop extrusion brings the two together.
 
-Every bin has a forward and a reverse barrier cost, read off the part of its vector that belongs to each strand. A loop
+Every bin has a forward and a reverse barrier cost, made from the last two components of its vector. A loop
 extruder loaded at s (i <= s <= j) joins bins i and j when its left leg passes the forward barriers of i < k <= s and its
 right leg the reverse barriers of s <= k < j; barriers at the two ends hold it there:
 
@@ -17,12 +17,15 @@ Rows lie side by side in memory (``[distance, row]``), so one step of the walk i
 
 import numpy as np
 import torch
-from numba import njit
 from torch import nn
 from torch.nn import functional
 
-REACH = 3_000_000  # base pairs over which extrusion is followed; loops of mammals end below this
-LEAST_REACH = 20  # bins: where the reach is shorter, the map is too coarse to hold barriers and the term is left out
+try:
+    from numba import njit
+except ImportError:  # the same walk, slowly
+    def njit(**_):
+        return lambda function: function
+
 STRONGEST_ANCHOR = 6.0  # bound on the logarithm of what one anchor adds
 ROWS_AT_ONCE = 512
 
@@ -118,34 +121,26 @@ def _spread(joined: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
 
 
 class ExtrusionPath(nn.Module):
-    """Barrier costs of bins and what they add to the score.
+    """Barrier costs of bins and what they add to the score. ``knots``: knots of the distance basis (see ``network.py``)."""
 
-    Parameters
-    ----------
-    part_size : length of the part of a vector that belongs to one strand
-    knots : number of knots of the distance basis (see ``network.distance_basis``)
-    """
-
-    def __init__(self, part_size: int, knots: int, random: torch.Generator):
+    def __init__(self, knots: int):
         super().__init__()
-        self.reading = nn.Parameter(torch.randn(part_size, generator=random) * 0.3)
+        self.gain = nn.Parameter(torch.tensor(2.0))
         self.level = nn.Parameter(torch.tensor(-3.0))  # few bins are barriers: costs start near softplus(-3) = 0.05
         self.anchor = nn.Parameter(torch.tensor(0.5))
         self.curve = nn.Parameter(torch.zeros(knots))
         self.blur = nn.Parameter(torch.zeros(2))
 
-    def costs(self, forward: torch.Tensor, reverse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Barrier costs [n] of both strands from the two parts [n, part_size] of the vectors."""
-        return (functional.softplus(forward @ self.reading + self.level),
-                functional.softplus(reverse @ self.reading + self.level))
+    def costs(self, barriers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Forward and reverse barrier costs, [n] each, from the barrier components [n, 2] of the vectors."""
+        return functional.softplus(barriers * self.gain + self.level).unbind(1)
 
-    def offset(self, forward: torch.Tensor, reverse: torch.Tensor, basis: torch.Tensor,
-               distance_bias: torch.Tensor) -> torch.Tensor:
+    def offset(self, barriers: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor) -> torch.Tensor:
         """What the path adds to the scores: [distances, n], entry [d, i] for bins i and i + d.
 
-        ``basis`` [distances, knots]; ``distance_bias`` [distances], the score's own distance curve.
+        ``barriers`` [n, 2]; ``basis`` [distances, knots]; ``distance_bias`` [distances], the score's own distance curve.
         """
-        forward_cost, reverse_cost = self.costs(forward, reverse)
+        forward_cost, reverse_cost = self.costs(barriers)
         strength = functional.softplus(self.anchor)
         joined = _Walk.apply(torch.exp(-forward_cost), torch.exp(-reverse_cost),
                              torch.exp((strength * forward_cost).clamp(max=STRONGEST_ANCHOR)),
@@ -155,8 +150,3 @@ class ExtrusionPath(nn.Module):
             joined = _spread(joined, share)
         return torch.log1p(joined * torch.exp(-distance_bias)[:, None])
 
-
-def reach_in_bins(resolution: int) -> int:
-    """Distances the path term covers at a resolution, in bins; 0 where the map is too coarse for it."""
-    reach = REACH // resolution
-    return reach if reach >= LEAST_REACH else 0

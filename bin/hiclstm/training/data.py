@@ -31,7 +31,7 @@ class Reading:
 
     def vectors(self, model: HiCLSTM) -> torch.Tensor:
         """The chromosome's vectors in reading order: [n, size]."""
-        own = model.representations[self.chromosome]
+        own = model.vectors(self.chromosome)
         return model.other_strand(own).flip(0) if self.backwards else own
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ..contacts import ContactMap
 from ..errors import InputError
+from ..genome import Bins
 from ..model import HiCLSTM, ModelConfig, distance_basis
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import Reading, readings
@@ -117,7 +118,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
                          "--nv / --gpus all); use --device cpu or give the task a GPU")
     torch.set_num_threads(options.threads)
     lengths = np.diff(contact_map.bins.offsets)
-    width = int(max(lengths) if options.max_distance is None else min(max(lengths), options.max_distance))
+    width = int(min(max(lengths), options.max_distance or max(lengths), contact_map.reach or max(lengths)))
     every = readings(contact_map, width, config.strands)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
                                "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1,
@@ -130,11 +131,13 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
     mean, found = expected_by_distance(contact_map, width)
     level = float((mean * found).sum() / found.sum()) if config.likelihood == "counts" else 1.0
     model.to(options.device)
-    trainer = Trainer(model, schedule, options, level)
+    trainer = Trainer(model, contact_map.bins, schedule, options, level)
     fingerprint = _fingerprint(contact_map, config, schedule, options)
     log, first_epoch, seconds_before = [], 0, 0.0
     state = load_checkpoint(options.resume_from, fingerprint) if options.resume_from else None
     if state:
+        if config.path_reach and state["epoch"] * schedule.steps_per_epoch > schedule.second_stage:
+            trainer.begin_second_stage()
         model.load_state_dict(state["model"])
         trainer.optimiser.load_state_dict(state["optimiser"])
         log, first_epoch, seconds_before = state["log"], state["epoch"], state["seconds"]
@@ -172,26 +175,47 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
 class Trainer:
     """One optimiser step after the other.
 
-    A model with a path is trained in two stages: path, slow pair term and distance first; then the LSTM on what they
-    leave over, with barriers and path held fast. Trained together, the LSTM stores a barrier's effect in its flanks.
+    A model with a path is trained in two stages: path, pair term and distance first; then barriers, path and distance
+    curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together, the LSTM takes
+    a barrier's effect into the vectors of its flanks, and a pair term trained first leaves the LSTM nothing to learn.
 
     Parameters
     ----------
     level : mean balanced contacts of a pair: the loss is counted per contact, so that priors mean the same at any depth
     """
 
-    def __init__(self, model: HiCLSTM, schedule: Schedule, options: Options, level: float):
-        self.model, self.schedule, self.options, self.level = model, schedule, options, level
-        self.optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate)
+    def __init__(self, model: HiCLSTM, bins: Bins, schedule: Schedule, options: Options, level: float):
+        self.model, self.bins, self.schedule, self.options, self.level = model, bins, schedule, options, level
         self.fixed_path: dict[tuple[int, bool], torch.Tensor] = {}
+        self._trained(list(model.parameters()))
+
+    def _trained(self, parameters: list) -> None:
+        self.optimiser = torch.optim.Adam(parameters, lr=self.schedule.learning_rate, fused=True)
+
+    def begin_second_stage(self) -> None:
+        """Hold what the path is made of; start everything else anew."""
+        model = self.model
+        held = [*model.barriers, *model.path.parameters(), model.distance_bias]
+        kept = {id(parameter) for parameter in held}
+        anew = HiCLSTM(model.config, self.bins, self.options.seed + 1)
+        with torch.no_grad():
+            for own, fresh in zip(model.parameters(), anew.parameters(), strict=True):
+                if id(own) in kept:
+                    own.requires_grad_(False)
+                else:
+                    own.copy_(fresh)
+        self._trained([parameter for parameter in model.parameters() if id(parameter) not in kept])
 
     def step(self, step: int, reading: Reading, chosen: np.ndarray) -> tuple[float, int]:
         """Take optimiser step number ``step`` on some tiles of a reading: their summed loss, and number of pairs."""
         model, options = self.model, self.options
-        residual = model.config.path_reach > 0 and self.schedule.stage(step) == 1
+        has_path = model.config.path_reach > 0
+        residual = has_path and step >= self.schedule.second_stage
+        if has_path and step == self.schedule.second_stage:
+            self.begin_second_stage()
         offset = self._path(reading) if residual else None
-        loss, valid = pairs_loss(model, reading, chosen, use_lstm=residual or not model.config.path_reach,
-                                 threads=options.threads, offset=offset)
+        loss, valid = pairs_loss(model, reading, chosen, use_lstm=residual or not has_path, threads=options.threads,
+                                 offset=offset)
         if not valid:
             return 0.0, 0
         objective = loss / (valid * self.level)
@@ -199,22 +223,11 @@ class Trainer:
             objective = objective + priors(model, reading.chromosome, options.smoothness, options.sparseness)
         self.optimiser.zero_grad(set_to_none=True)
         objective.backward()
-        if residual:
-            self._hold_barriers(model.representations[reading.chromosome])
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.rate(step)
         self.optimiser.step()
         return float(loss.detach()), valid
-
-    def _hold_barriers(self, vectors: torch.nn.Parameter) -> None:
-        """Keep this step from moving the strand parts of the vectors, the path term and the distance curve."""
-        vectors.grad[:, self.model.seen:] = 0
-        moments = self.optimiser.state.get(vectors)
-        if moments:
-            moments["exp_avg"][:, self.model.seen:] = 0
-        for parameter in (*self.model.path.parameters(), self.model.distance_bias):
-            parameter.grad = None
 
     def _path(self, reading: Reading) -> torch.Tensor:
         """The path term of a reading in the second stage, where it no longer changes: made once."""

@@ -7,7 +7,7 @@ FRAMES_PER_STEP = 2000  # the paper's batch
 ROWS_PER_TILE = 16
 LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
 WARM_UP_STEPS = 50
-FIRST_STAGE = 0.6  # share of the steps that train path, pair term and distance, where the LSTM follows in a second stage
+FIRST_STAGE = 0.4  # share of the steps that train path, pair term and distance, before the LSTM's stage
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,18 @@ class Schedule:
     def steps(self) -> int:
         return self.epochs * self.steps_per_epoch
 
-    def stage(self, step: int) -> int:
-        """Which stage optimiser step ``step`` belongs to: 0, or 1 for the rest of a training in two stages."""
-        return int(self.stages == 2 and step >= FIRST_STAGE * self.steps)
+    @property
+    def second_stage(self) -> int:
+        """The optimiser step the second stage begins with; ``steps`` where there is one stage."""
+        return round(FIRST_STAGE * self.steps) if self.stages == 2 else self.steps
 
     def rate(self, step: int) -> float:
         """Learning rate of optimiser step ``step`` (from 0)."""
         if self.shape == "step":
             return self.learning_rate * (1.0 if step < self.steps / 2 else 0.1)
-        begins, ends = 0.0, 1.0
-        if self.stages == 2:
-            begins, ends = (FIRST_STAGE, 1.0) if self.stage(step) else (0.0, FIRST_STAGE)
-        into = step - begins * self.steps
-        warm = min(1.0, (into + 1) / WARM_UP_STEPS)
-        return self.learning_rate * warm * (0.5 * (1 + math.cos(math.pi * into / ((ends - begins) * self.steps))) + 0.002)
+        begins, ends = (0, self.second_stage) if step < self.second_stage else (self.second_stage, self.steps)
+        warm = min(1.0, (step - begins + 1) / WARM_UP_STEPS)
+        return self.learning_rate * warm * (0.5 * (1 + math.cos(math.pi * (step - begins) / (ends - begins))) + 0.002)
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -35,7 +35,7 @@ def poisson_loss(model, contact_map: ContactMap, width: int) -> float:
     for at, name in enumerate(contact_map.bins.chromosomes):
         pairs = kernels.Pairs.of(contact_map, name)
         own = min(width, pairs.n)
-        score = model.score_band_of(model.network.representations[at].detach().numpy(), own)
+        score = model.score_band_of(model.network.vectors(at).detach().numpy(), own)
         weight = np.concatenate([pairs.weight, np.zeros(own, np.float32)])
         rows = np.repeat(np.arange(pairs.n), np.diff(pairs.starts))
         for distance in range(own):
