@@ -85,14 +85,15 @@ def test_gradients_of_the_walk():
 
 def quiet_path() -> ExtrusionPath:
     """A path without its blur, so that single pairs can be looked at."""
-    path = ExtrusionPath(36)
+    path = ExtrusionPath(1, 36, torch.Generator())
     with torch.no_grad():
         path.blur.fill_(-30)
+        path.reading.fill_(2.0)
     return path.requires_grad_(False)
 
 
 def test_no_barriers_give_a_path_that_depends_on_distance_alone():
-    offset = ExtrusionPath(36).offset(torch.zeros(50, 2), distance_basis(torch.arange(20)).float(), torch.zeros(20))
+    offset = ExtrusionPath(1, 36, torch.Generator()).offset(torch.zeros(50, 2), distance_basis(torch.arange(20)).float(), torch.zeros(20))
     inside = offset[2:18, 5:25]  # away from the edges, where the blur repeats values
     assert torch.allclose(inside, inside[:, :1].expand_as(inside), atol=1e-5)
 
@@ -169,8 +170,8 @@ def test_a_model_file_cannot_run_code(tmp_path):
 
 
 def test_too_short_vectors_are_refused_in_words():
-    with pytest.raises(InputError, match="at least 4"):
-        ModelConfig("default", representation_size=3, strands=True)
+    with pytest.raises(InputError, match="at least 7"):
+        ModelConfig("default", representation_size=6, strands=True)
 
 
 def test_the_path_is_left_out_where_the_map_is_too_coarse():

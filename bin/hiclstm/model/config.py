@@ -33,12 +33,12 @@ class ModelConfig:
         does; ``counts`` on raw counts by a Poisson likelihood with the balancing weights as offsets
     distance_term : whether distance enters the gates and the output, as learned curves
     pair_term : whether a bilinear form of the two vectors enters the output
-    strands : whether the last two components of a vector are its forward and its reverse barrier, which change places
-        when a segment is read from the other strand; the map is then trained on and predicted from both strands and
-        is symmetric by construction
+    strands : whether a vector ends in a forward and a reverse part, which change places when a segment is read from the
+        other strand; the map is then trained on and predicted from both strands and is symmetric by construction
     path_reach : distances, in bins, over which the barriers between two bins enter the output (see ``path.py``);
         0 for none; needs ``strands`` and ``distance_term``
     use_lstm : whether the LSTM's output is part of the score
+    strand_size : components of the forward part of a vector, and of the reverse part
     """
 
     name: str
@@ -50,13 +50,14 @@ class ModelConfig:
     strands: bool = False
     path_reach: int = 0
     use_lstm: bool = True
+    strand_size: int = 3
 
     def __post_init__(self):
         if self.likelihood not in ("probability", "counts"):
             raise ValueError(f"likelihood {self.likelihood!r} is neither 'probability' nor 'counts'")
-        if self.representation_size < (4 if self.strands else 1):
-            raise InputError(f"--representation-size {self.representation_size}: at least 4 is needed, because two "
-                             "components are the barriers of the two strands")
+        if self.free_size < 1:
+            raise InputError(f"--representation-size {self.representation_size}: at least {2 * self.strand_size + 1} is "
+                             f"needed, because {2 * self.strand_size} components belong to the two strands")
         if self.path_reach and not (self.strands and self.distance_term):
             raise ValueError("a path term needs vectors with strands and a distance term")
 
@@ -75,8 +76,8 @@ class ModelConfig:
 
     @property
     def free_size(self) -> int:
-        """Components of a vector that do not change with the strand: all but the two barriers."""
-        return self.representation_size - 2 * self.strands
+        """Components of a vector that do not change with the strand: all but its two strand parts."""
+        return self.representation_size - 2 * self.strand_size * self.strands
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -15,8 +15,8 @@ logarithm of the expected balanced contacts (``likelihood="counts"``).
 The paper's equation 2 with the layer norm and softsign its "Modeling choices" name, in the arrangement of PyTorch's own
 layer-norm LSTM cell (norm on the input, on the recurrence and on the cell).
 
-Where the configuration has ``strands``, the last two components of a vector are its barriers. Only the path term and the
-columns of the LSTM see them; reading a segment from the other strand exchanges the two.
+Where the configuration has ``strands``, a vector is [free | forward | reverse]. Only the path term and the columns of the
+LSTM see the last two; reading a segment from the other strand exchanges them.
 """
 
 from functools import lru_cache
@@ -80,7 +80,7 @@ class HiCLSTM(nn.Module):
     ----------
     config : structure
     bins : the windows; each chromosome's vectors are parameters of their own: ``free[k]`` [n_k, size] and, where there
-        are strands, ``barriers[k]`` [n_k, 2]; :meth:`vectors` joins them
+        are strands, ``strands[k]`` [n_k, forward + reverse]; :meth:`vectors` joins them
     """
 
     def __init__(self, config: ModelConfig, bins: Bins, seed: int = 1):
@@ -101,7 +101,8 @@ class HiCLSTM(nn.Module):
         # small vectors at the start (0.1): measured to matter as much as the optimiser
         self.free = nn.ParameterList(torch.randn(n, seen, generator=random) * 0.1 for n in lengths)
         if config.strands:
-            self.barriers = nn.ParameterList(torch.randn(n, 2, generator=random) * 0.1 for n in lengths)
+            self.strands = nn.ParameterList(torch.randn(n, 2 * config.strand_size, generator=random) * 0.1
+                                            for n in lengths)
         self.input_row = uniform(gates, seen, limit=size**-0.5)
         self.input_column = uniform(gates, size, limit=size**-0.5)
         self.input_bias = uniform(gates, limit=size**-0.5)
@@ -123,24 +124,25 @@ class HiCLSTM(nn.Module):
             self.pair_row = nn.Parameter(torch.zeros(seen))
             self.pair_column = nn.Parameter(torch.zeros(seen))
         if config.path_reach:
-            self.path = ExtrusionPath(KNOTS)
+            self.path = ExtrusionPath(config.strand_size, KNOTS, random)
 
     def vectors(self, chromosome: int) -> torch.Tensor:
         """The vectors [n, size] of a chromosome, given its place in the list."""
         if not self.config.strands:
             return self.free[chromosome]
-        return torch.cat([self.free[chromosome], self.barriers[chromosome]], 1)
+        return torch.cat([self.free[chromosome], self.strands[chromosome]], 1)
 
     def other_strand(self, vectors: torch.Tensor) -> torch.Tensor:
-        """The vectors of bins read from their other strand, each in place: forward and reverse barrier exchanged."""
-        return torch.cat([vectors[:, :-2], vectors[:, -1:], vectors[:, -2:-1]], 1)
+        """The vectors of bins read from their other strand, each in place: forward and reverse part exchanged."""
+        part = self.config.strand_size
+        return torch.cat([vectors[:, :-2 * part], vectors[:, -part:], vectors[:, -2 * part:-part]], 1)
 
     def path_offset(self, vectors: torch.Tensor) -> torch.Tensor | None:
         """What the path term adds to the scores: [distances, n], or None where the configuration has no path."""
         if not self.config.path_reach:
             return None
         basis = _basis_up_to(min(self.config.path_reach, len(vectors)), vectors.dtype, vectors.device)
-        return self.path.offset(vectors[:, -2:], basis, basis @ self.distance_bias)
+        return self.path.offset(vectors[:, self.config.free_size:], basis, basis @ self.distance_bias)
 
     def _pair_parameters(self):
         """Pair term as it is used: the same from both strands where the model has strands."""

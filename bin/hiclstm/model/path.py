@@ -1,6 +1,6 @@
 """The path term: barriers between two bins, and at them, decide how often loop extrusion brings the two together.
 
-Every bin has a forward and a reverse barrier cost, made from the last two components of its vector. A loop
+Every bin has a forward and a reverse barrier cost, read off the two strand parts of its vector. A loop
 extruder loaded at s (i <= s <= j) joins bins i and j when its left leg passes the forward barriers of i < k <= s and its
 right leg the reverse barriers of s <= k < j; barriers at the two ends hold it there:
 
@@ -121,26 +121,34 @@ def _spread(joined: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
 
 
 class ExtrusionPath(nn.Module):
-    """Barrier costs of bins and what they add to the score. ``knots``: knots of the distance basis (see ``network.py``)."""
+    """Barrier costs of bins and what they add to the score.
 
-    def __init__(self, knots: int):
+    Parameters
+    ----------
+    strand_size : components of a strand part
+    knots : knots of the distance basis (see ``network.py``)
+    """
+
+    def __init__(self, strand_size: int, knots: int, random: torch.Generator):
         super().__init__()
-        self.gain = nn.Parameter(torch.tensor(2.0))
+        self.reading = nn.Parameter(torch.randn(strand_size, generator=random))
         self.level = nn.Parameter(torch.tensor(-3.0))  # few bins are barriers: costs start near softplus(-3) = 0.05
         self.anchor = nn.Parameter(torch.tensor(0.5))
         self.curve = nn.Parameter(torch.zeros(knots))
         self.blur = nn.Parameter(torch.zeros(2))
 
-    def costs(self, barriers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Forward and reverse barrier costs, [n] each, from the barrier components [n, 2] of the vectors."""
-        return functional.softplus(barriers * self.gain + self.level).unbind(1)
+    def costs(self, strands: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Forward and reverse barrier costs, [n] each, from the strand parts [n, 2 * strand_size] of the vectors."""
+        forward, reverse = strands.chunk(2, 1)
+        return (functional.softplus(forward @ self.reading + self.level),
+                functional.softplus(reverse @ self.reading + self.level))
 
-    def offset(self, barriers: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor) -> torch.Tensor:
+    def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor) -> torch.Tensor:
         """What the path adds to the scores: [distances, n], entry [d, i] for bins i and i + d.
 
-        ``barriers`` [n, 2]; ``basis`` [distances, knots]; ``distance_bias`` [distances], the score's own distance curve.
+        ``strands`` [n, 2 * strand_size]; ``basis`` [distances, knots]; ``distance_bias`` [distances], the score's own distance curve.
         """
-        forward_cost, reverse_cost = self.costs(barriers)
+        forward_cost, reverse_cost = self.costs(strands)
         strength = functional.softplus(self.anchor)
         joined = _Walk.apply(torch.exp(-forward_cost), torch.exp(-reverse_cost),
                              torch.exp((strength * forward_cost).clamp(max=STRONGEST_ANCHOR)),

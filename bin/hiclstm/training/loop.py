@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ class Options:
     ----------
     epochs, seed, threads, device, least_steps : see ``train_model.py --help``
     max_distance : bins from the diagonal that are trained on and predicted; None for all
-    smoothness : strength of the prior that neighbouring bins have similar (slow) vectors, per contact
+    smoothness : strength of the prior that neighbouring bins have similar vectors (strand parts excepted), per contact
+    first_smoothness : the same in the first stage of a model with a path: strong, so that what changes sharply from one
+        bin to the next is left to the barriers
     sparseness : strength of the prior that few bins are barriers (models with a path), per contact
     checkpoints : folder they are written to each epoch, or None
     resume_from : folder whose newest checkpoint is continued, or None
@@ -42,6 +45,7 @@ class Options:
     seed: int = 1
     max_distance: int | None = None
     smoothness: float = 0.0
+    first_smoothness: float = 10.0
     sparseness: float = 0.0
     threads: int = 1
     device: str = "cpu"
@@ -70,7 +74,11 @@ def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarra
 
 
 def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: int) -> None:
-    """Set the output's distance curve to the map's own decay, so that training starts from the expected map."""
+    """Set the output's distance curve to the map's own decay, so that training starts near the expected map.
+
+    Where the model has a path, half of the expected contacts are left to it: with few barriers some 20 loading sites
+    reach both bins of a pair, so its own curve starts at a twentieth of the decay.
+    """
     mean, pairs = expected_by_distance(contact_map, width)
     use = pairs > 0
     basis = distance_basis(torch.arange(width)).numpy()[use]
@@ -80,6 +88,9 @@ def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: in
     curve = np.linalg.solve((basis * weight).T @ (basis * weight) + ridge, (basis * weight).T @ (target * weight))
     with torch.no_grad():
         model.distance_bias.copy_(torch.from_numpy(curve[:, 0]))
+        if model.config.path_reach:
+            model.path.curve.copy_(model.distance_bias - math.log(20))
+            model.distance_bias -= math.log(2)
 
 
 def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
@@ -94,7 +105,7 @@ def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.G
 
 
 def _fingerprint(contact_map: ContactMap, config: ModelConfig, schedule: Schedule, options: Options) -> str:
-    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance, options.smoothness,
+    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance, options.smoothness, options.first_smoothness, options.sparseness,
                        contact_map.bins.chromosomes, contact_map.bins.sizes, contact_map.bins.resolution])
     digest = hashlib.sha256(said.encode())
     for array in (contact_map.starts, contact_map.columns, contact_map.counts, contact_map.weight):
@@ -195,7 +206,7 @@ class Trainer:
     def begin_second_stage(self) -> None:
         """Hold what the path is made of; start everything else anew."""
         model = self.model
-        held = [*model.barriers, *model.path.parameters(), model.distance_bias]
+        held = [*model.strands, *model.path.parameters(), model.distance_bias]
         kept = {id(parameter) for parameter in held}
         anew = HiCLSTM(model.config, self.bins, self.options.seed + 1)
         with torch.no_grad():
@@ -219,8 +230,8 @@ class Trainer:
         if not valid:
             return 0.0, 0
         objective = loss / (valid * self.level)
-        if options.smoothness or options.sparseness:
-            objective = objective + priors(model, reading.chromosome, options.smoothness, options.sparseness)
+        smoothness = options.first_smoothness if has_path and not residual else options.smoothness
+        objective = objective + priors(model, reading.chromosome, smoothness, 0.0 if residual else options.sparseness)
         self.optimiser.zero_grad(set_to_none=True)
         objective.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)

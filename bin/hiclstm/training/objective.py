@@ -33,11 +33,13 @@ def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, thre
 def priors(model: HiCLSTM, chromosome: int, smoothness: float, sparseness: float) -> torch.Tensor:
     """Penalties on the vectors of one chromosome: 0-d.
 
-    ``smoothness`` times the mean square step between neighbouring bins (barriers excepted); ``sparseness`` times the mean
-    barrier cost: most bins are no barrier.
+    ``smoothness`` times the mean square step between neighbouring bins (strand parts excepted); ``sparseness`` times the
+    mean length of the strand parts and the mean barrier cost: most bins are no barrier.
     """
     free = model.free[chromosome]
     penalty = smoothness * (free[1:] - free[:-1]).square().mean()
     if sparseness and model.config.path_reach:
-        penalty = penalty + sparseness * sum(model.path.costs(model.barriers[chromosome])).mean()
+        strands = model.strands[chromosome]
+        length = (strands.square().sum(1) + 1e-4).sqrt().mean()
+        penalty = penalty + sparseness * (length + sum(model.path.costs(strands)).mean())
     return penalty
