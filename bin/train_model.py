@@ -2,6 +2,7 @@
 """Train a model on one prepared map; write its weights, its vectors and its log."""
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--representation-size", type=int, default=16, help="length of a bin's vector")
     parser.add_argument("--max-distance", default="auto", metavar="auto|whole|BP", help="train and predict pairs up to "
                         "this many base pairs apart; auto: whole chromosomes at 25 kb and coarser, 2,000 bins below")
+    parser.add_argument("--smoothness", type=float, metavar="S", help="strength of the prior that neighbouring bins have "
+                        "similar vectors; by default chosen on contacts set aside from the map (model paper: none)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--resume-from", type=Path, help="folder with checkpoints of an interrupted run of this training")
@@ -50,7 +53,7 @@ def main() -> None:
     from hiclstm.model import ModelConfig
     from hiclstm.prediction import TrainedModel
     from hiclstm.report.vectors import training_figures
-    from hiclstm.training import Options, train
+    from hiclstm.training import Options, choose_smoothness, train
 
     contact_map = ContactMap.load(given.contacts)
     sample = contact_map.facts.get("sample", given.contacts.stem)
@@ -60,10 +63,19 @@ def main() -> None:
                       device=given.device, checkpoints=str(given.output),
                       resume_from=str(given.resume_from or given.output), least_steps=given.least_steps)
     config = ModelConfig.named(given.model, given.representation_size, resolution)
+    chosen_on = {}
+    if given.model == "paper":
+        options = dataclasses.replace(options, smoothness=0.0)
+    elif given.smoothness is not None:
+        options = dataclasses.replace(options, smoothness=given.smoothness)
+    elif contact_map.facts.get("raw", True):
+        smoothness, chosen_on = choose_smoothness(contact_map, options)
+        options = dataclasses.replace(options, smoothness=smoothness)
     network, schedule, log = train(contact_map, config, options)
 
     facts = {**contact_map.facts, "max_distance": contact_map.reach if width is None else width, "seed": given.seed,
-             "schedule": schedule.as_dict()}
+             "schedule": schedule.as_dict(), "smoothness": options.smoothness,
+             "smoothness_tried": {str(strength): loss for strength, loss in chosen_on.items()}}
     model = TrainedModel(network, contact_map.bins, contact_map.usable, facts)
     base = str(given.output / sample)
     model.save(f"{base}.model.pt")

@@ -80,6 +80,18 @@ class ContactMap:
         return cls(bins, starts, np.concatenate(columns or [empty]).astype(np.int32, copy=False),
                    np.concatenate(counts or [empty]), np.concatenate(weight), dict(info.get("metadata") or {}))
 
+    def width(self, wanted: int | None = None) -> int:
+        """Distances to work on, in bins: those ``wanted`` (None: all) that the longest chromosome and the source have."""
+        longest = int(np.diff(self.bins.offsets).max())
+        return min(longest, wanted or longest, self.reach or longest)
+
+    def of_chromosome(self, chromosome: str) -> "ContactMap":
+        """The map of one chromosome."""
+        span = self.bins.span(chromosome)
+        entries = slice(int(self.starts[span.start]), int(self.starts[span.stop]))
+        return ContactMap(self.bins.subset([chromosome]), self.starts[span.start:span.stop + 1] - entries.start,
+                          self.columns[entries] - np.int32(span.start), self.counts[entries], self.weight[span], self.facts)
+
     def balanced_band(self, chromosome: str, width: int | None = None) -> np.ndarray:
         """Balanced values of one chromosome by distance: float32 [n, width].
 

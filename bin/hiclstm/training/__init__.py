@@ -2,5 +2,6 @@
 
 from .loop import Options, train
 from .schedule import Schedule
+from .thinning import choose_smoothness
 
-__all__ = ["Options", "Schedule", "train"]
+__all__ = ["Options", "Schedule", "choose_smoothness", "train"]

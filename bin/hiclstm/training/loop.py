@@ -39,19 +39,21 @@ class Options:
     sparseness : strength of the prior that few bins are barriers (models with a path), per contact
     checkpoints : folder they are written to each epoch, or None
     resume_from : folder whose newest checkpoint is continued, or None
+    quiet : whether to keep schedule and progress from standard error
     """
 
     epochs: int = 10
     seed: int = 1
     max_distance: int | None = None
-    smoothness: float = 0.0
+    smoothness: float = 0.3
     first_smoothness: float = 10.0
-    sparseness: float = 0.0
+    sparseness: float = 0.005
     threads: int = 1
     device: str = "cpu"
     checkpoints: str | None = None
     resume_from: str | None = None
     least_steps: int | None = None
+    quiet: bool = False
 
 
 def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +107,8 @@ def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.G
 
 
 def _fingerprint(contact_map: ContactMap, config: ModelConfig, schedule: Schedule, options: Options) -> str:
-    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance, options.smoothness, options.first_smoothness, options.sparseness,
+    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance,
+                       options.smoothness, options.first_smoothness, options.sparseness,
                        contact_map.bins.chromosomes, contact_map.bins.sizes, contact_map.bins.resolution])
     digest = hashlib.sha256(said.encode())
     for array in (contact_map.starts, contact_map.columns, contact_map.counts, contact_map.weight):
@@ -128,13 +131,13 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
         raise InputError("--device cuda: PyTorch sees no GPU here (driver missing, or the container runs without "
                          "--nv / --gpus all); use --device cpu or give the task a GPU")
     torch.set_num_threads(options.threads)
-    lengths = np.diff(contact_map.bins.offsets)
-    width = int(min(max(lengths), options.max_distance or max(lengths), contact_map.reach or max(lengths)))
+    width = contact_map.width(options.max_distance)
     every = readings(contact_map, width, config.strands)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
                                "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1,
                                least_steps=options.least_steps)
-    print(f"schedule: {schedule}", file=sys.stderr)
+    if not options.quiet:
+        print(f"schedule: {schedule}", file=sys.stderr)
 
     model = HiCLSTM(config, contact_map.bins, options.seed)
     if config.distance_term and config.likelihood == "counts":
@@ -156,7 +159,8 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
 
     began = time.perf_counter()
     progress = tqdm(total=schedule.steps, initial=first_epoch * schedule.steps_per_epoch, unit="step",
-                    mininterval=1 if sys.stderr.isatty() else 20, file=sys.stderr, desc="training")
+                    mininterval=1 if sys.stderr.isatty() else 20, file=sys.stderr, desc="training",
+                    disable=options.quiet)
     for epoch in range(first_epoch, schedule.epochs):
         random = np.random.default_rng([options.seed, epoch])
         step = epoch * schedule.steps_per_epoch

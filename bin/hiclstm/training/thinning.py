@@ -5,12 +5,18 @@ set aside: an independent draw from the same contacts, so no other map is looked
 counts that were scaled and rounded, break the independence.)
 """
 
+import dataclasses
+import sys
+
 import numpy as np
 
 from .. import kernels
 from ..contacts import ContactMap
 
 SET_ASIDE = 0.2
+CANDIDATES = (0.1, 0.3, 1.0, 3.0, 10.0)
+STEPS = 500  # of each short training: enough to rank the candidates
+LEAST_BINS = 300  # the shortest chromosome with so many usable bins stands for the map
 
 
 def thinned(contact_map: ContactMap, share: float, seed: int) -> tuple[ContactMap, ContactMap]:
@@ -47,3 +53,37 @@ def poisson_loss(model, contact_map: ContactMap, width: int) -> float:
         total -= float(np.sum(pairs.counts[held] * score[rows[held], apart[held]], dtype=np.float64))
         contacts += float(pairs.counts[held].sum(dtype=np.float64))
     return total / contacts
+
+
+def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[float, float]]:
+    """The smoothness under which a short training predicts contacts that were set aside best.
+
+    Trained is the one-stage network without a path, on the shortest chromosome of at least 300 usable bins (else the one
+    with most). Trainings stop at the first candidate that is worse than the one before: the loss has one valley.
+
+    Returns
+    -------
+    the chosen strength, and the held-out loss per contact of each candidate tried
+    """
+    from ..model import ModelConfig
+    from ..prediction import TrainedModel
+    from .loop import train
+
+    bins = contact_map.bins
+    usable = {name: int(contact_map.usable[bins.span(name)].sum()) for name in bins.chromosomes}
+    enough = [name for name in usable if usable[name] >= LEAST_BINS] or [max(usable, key=usable.get)]
+    one = contact_map.of_chromosome(min(enough, key=usable.get))
+    kept, aside = thinned(one, 1 - SET_ASIDE, options.seed)
+    losses: dict[float, float] = {}
+    for strength in CANDIDATES:
+        short = dataclasses.replace(options, epochs=2, smoothness=strength, least_steps=STEPS, checkpoints=None,
+                                    resume_from=None, quiet=True)
+        network, schedule, _ = train(kept, ModelConfig("counts"), short)
+        model = TrainedModel(network.requires_grad_(False), one.bins, one.usable, threads=options.threads)
+        losses[strength] = poisson_loss(model, aside, one.width(options.max_distance))
+        if len(losses) > 1 and losses[strength] > min(losses.values()):
+            break
+    chosen = min(losses, key=losses.get)
+    said = ", ".join(f"{strength:g}: {loss:.5f}" for strength, loss in losses.items())
+    print(f"smoothness {chosen:g} chosen on contacts set aside (loss per contact {said})", file=sys.stderr)
+    return chosen, losses
