@@ -103,7 +103,7 @@ class Bins:
     def table(self) -> pd.DataFrame:
         """One row a bin: ``chrom``, ``start``, ``end``."""
         parts = []
-        for name, size in zip(self.chromosomes, self.sizes):
+        for name, size in zip(self.chromosomes, self.sizes, strict=True):
             start = np.arange(0, size, self.resolution)
             parts.append(pd.DataFrame({"chrom": name, "start": start, "end": np.minimum(start + self.resolution, size)}))
         return pd.concat(parts, ignore_index=True)

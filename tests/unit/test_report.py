@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+
 from hiclstm.contacts import ContactMap
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
@@ -23,7 +25,6 @@ from hiclstm.report.page import distance_band, gather, render
 from hiclstm.report.quality import explain, facts
 from hiclstm.report.supplied import not_supplied
 from hiclstm.report.vectors import first_eigenvector, principal_components, training_figures
-from matplotlib import pyplot
 
 SCRIPT = Path(__file__).parents[2] / "bin/make_report.py"
 WORDS = dict(caption="What it shows.", alt="A line.", command="prepare_contacts.py --resolution 50000")

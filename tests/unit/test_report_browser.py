@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+
 from hiclstm.metrics import MetricsTable
 from hiclstm.report.collect import collect
 from hiclstm.report.comparison import comparison_figures
 from hiclstm.report.figures import draw_triangle, save_figure
 from hiclstm.report.page import render
-from matplotlib import pyplot
 
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",

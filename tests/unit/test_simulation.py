@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pysam
 import pytest
+
 from hiclstm.contacts import ContactMap, band_to_square
 from hiclstm.errors import InputError
 from hiclstm.simulation import (
@@ -313,7 +314,7 @@ def test_sheets_name_files_that_exist(data):
     assert list(samples.columns) == ["cell_type", "replicate", "contacts", "assembly", "truth", "loops"]
     assert samples["cell_type"].tolist() == ["GM12878", "GM12878", "H1-hESC", "HFF-hTERT", "WTC11"]
     for column in ("contacts", "truth", "loops"):
-        assert all((data / file).is_file() for file in samples[column])
+        assert all((data / file.replace("{resolution}", "10000")).is_file() for file in samples[column])
     sheet = pd.read_csv(data / "annotations.csv")
     assert list(sheet.columns) == ["cell_type", "element", "file", "column", "threshold"]
     assert all((data / file).is_file() for file in sheet["file"])

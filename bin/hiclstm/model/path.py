@@ -146,7 +146,8 @@ class ExtrusionPath(nn.Module):
     def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor) -> torch.Tensor:
         """What the path adds to the scores: [distances, n], entry [d, i] for bins i and i + d.
 
-        ``strands`` [n, 2 * strand_size]; ``basis`` [distances, knots]; ``distance_bias`` [distances], the score's own distance curve.
+        ``strands`` [n, 2 * strand_size]; ``basis`` [distances, knots];
+        ``distance_bias`` [distances], the score's own distance curve.
         """
         forward_cost, reverse_cost = self.costs(strands)
         strength = functional.softplus(self.anchor)

@@ -245,7 +245,7 @@ def _write_maps(plan: Plan, cell_type: str, truth, expected, directory: Path) ->
         write_maps(directory / file, plan.genome_bins, counts, (1,) if single else plan.factors,
                    {"cell_type": cell_type, "replicate": str(replicate), "assembly": ASSEMBLY, "simulated": plan.kind,
                     "seed": plan.seed})
-        lines.append((cell_type, replicate, file, ASSEMBLY, f"truth/{cell_type}.{plan.resolution}.cool",
+        lines.append((cell_type, replicate, file, ASSEMBLY, f"truth/{cell_type}.{{resolution}}.cool",
                       f"truth/{cell_type}.loops.bedpe"))
     return lines
 
