@@ -311,12 +311,42 @@ def test_without_avx512_the_numbers_are_the_same():
     """numba is told of a processor without AVX-512; the loss and a gradient must be the definition's."""
     if not kernels.simd_available():
         pytest.skip("numba or AVX2 is absent")
-    program = ("import torch, test_kernels as t; from hiclstm.kernels import simd; assert not simd.HAS_AVX512; "
-               "model = t.network(dtype=torch.float32); pairs, dense = t.observed(); "
+    program = ("import torch, test_kernels as t; from hiclstm.kernels import compilation; "
+               "assert not compilation.HAS_AVX512; model = t.network(dtype=torch.float32); pairs, dense = t.observed(); "
                "expected, _ = t.defined_loss(model, pairs, dense, t.WIDTH); "
                "value, _ = t.kernel_loss(model, pairs, t.WIDTH); "
                "t.assert_close(t.gradients(model, value), t.gradients(model, expected), 1e-4)")
     run_python(program, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx,+avx2,+fma,+sse4.2,+bmi,+bmi2")
+
+
+def test_gpu_kernels_in_the_interpreter():
+    """Triton's interpreter runs the GPU kernels on the CPU: loss, scores, band and gradients on a tiny chromosome."""
+    pytest.importorskip("triton")
+    run_python("import test_kernels as t; t.check_gpu_kernels()", TRITON_INTERPRET="1", HICLSTM_KERNEL="gpu")
+
+
+def check_gpu_kernels(bins=37, width=11):
+    """Three tiles, so that the second program is half empty; run by the test above in a process of its own."""
+    for likelihood, distance, pair, hidden in (("counts", True, True, 8), ("probability", False, False, 32)):
+        model = network(likelihood, distance, pair, hidden, bins=bins)
+        pairs, dense = observed(bins)
+        offset = torch.randn(bins, FRAME, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        offset.requires_grad_()
+        expected, number = defined_loss(model, pairs, dense, width, offset)
+        value, found_number = kernel_loss(model, pairs, width, offset)
+        assert found_number == number
+        assert value.item() == pytest.approx(expected.item(), rel=1e-6)  # targets are filled in float32
+        assert_close(gradients(model, value, offset), gradients(model, expected, offset), 1e-6)
+    projections, tiles = model.project(model.vectors(0), width), kernels.tiles(bins, width)
+    found = kernels.scores(projections, tiles)
+    band = kernels.score_band(projections, bins, width)
+    os.environ["HICLSTM_KERNEL"] = "plain"
+    expected = kernels.scores(projections, tiles)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(band, kernels.score_band(projections, bins, width), rtol=1e-10, atol=1e-12)
+    found_gradient, = torch.autograd.grad(found.square().sum(), model.recurrent, retain_graph=True)
+    gradient, = torch.autograd.grad(expected.square().sum(), model.recurrent)
+    torch.testing.assert_close(found_gradient, gradient, rtol=1e-8, atol=1e-10)
 
 
 def run_python(program, **environment):

@@ -6,6 +6,7 @@ device) and ``plain`` (PyTorch, anywhere). The definition that all are checked a
 """
 
 import importlib
+import importlib.util
 import os
 from functools import cache
 
@@ -27,7 +28,9 @@ def backend(device: str | torch.device = "cpu") -> str:
         if forced not in ("plain", "simd", "gpu"):
             raise InputError(f"HICLSTM_KERNEL={forced}: there are 'plain', 'simd' and 'gpu'")
         return forced
-    return "simd" if torch.device(device).type == "cpu" and simd_available() else "plain"
+    if torch.device(device).type == "cuda":
+        return "gpu" if importlib.util.find_spec("triton") else "plain"
+    return "simd" if simd_available() else "plain"
 
 
 @cache

@@ -54,40 +54,44 @@ def frames_scores(projections: Projections, tiles: Tiles, use_lstm: bool, offset
     """Scores of some tiles [m, 150, 16], through autograd."""
     p = projections
     gates, hidden = p.recurrent.shape
-    n, device = p.row.shape[1], p.row.device
-    rows = torch.as_tensor(tiles.row, dtype=torch.int64)[:, None] + torch.arange(LANES)
-    distances = torch.as_tensor(tiles.distance, dtype=torch.int64)[:, None] + torch.arange(FRAME)
-    columns = rows[:, :, None] + distances[:, None, :]  # [m, 16, 150]
-    row = p.row.T[rows.clamp(max=n - 1).to(device)][:, :, None]
-    column = p.column.T[columns.clamp(max=n - 1).to(device)]  # [m, 16, 150, 4H + K]
-    distance = p.distance[distances.clamp(max=len(p.distance) - 1).to(device)][:, None]
-    score = p.output_bias + distance[..., gates] + (row[..., gates:] * column[..., gates:]).sum(-1)
+    n, distances, device = p.row.shape[1], len(p.distance), p.row.device
+    row = torch.as_tensor(tiles.row, dtype=torch.int64, device=device)[:, None] + torch.arange(LANES, device=device)
+    step = torch.arange(FRAME, device=device)[:, None]
+    distance = step + torch.as_tensor(tiles.distance, dtype=torch.int64, device=device)  # [150, m]
+    column = row + distance[..., None]  # [150, m, 16]
+
+    def gathered(source, places):  # [..., features] of [n, features]
+        return source.index_select(0, places.clamp(max=len(source) - 1).flatten()).view(*places.shape, -1)
+
+    of_row, of_column, of_distance = gathered(p.row.T, row), gathered(p.column.T, column), gathered(p.distance, distance)
+    score = p.output_bias + of_distance[..., gates:]
+    if p.row.shape[0] > gates:
+        score = score + (of_row[..., gates:] * of_column[..., gates:]).sum(-1)
     if use_lstm:
-        inputs = (row[..., :gates] + column[..., :gates] + distance[..., :gates]).flatten(0, 1)
-        score = score + _walk(p, inputs, hidden).view(score.shape)
-    inside = (columns < n) & (distances < len(p.distance))[:, None]
-    score = torch.where(inside.to(device), score, 0).transpose(1, 2)
+        inputs = of_column[..., :gates] + of_row[..., :gates] + of_distance[..., None, :gates]
+        score = score + _walk(p, inputs.flatten(1, 2), hidden).view(column.shape)
+    inside = (column < n) & (distance < distances)[..., None]
+    score = torch.where(inside, score, 0).transpose(0, 1)
     return score if offset is None else score + offset
 
 
 def _walk(p: Projections, inputs: torch.Tensor, hidden: int) -> torch.Tensor:
-    """The LSTM's part of the scores: inputs [frames, 150, 4H] to [frames, 150]."""
-    def scaled(x):  # layer norm of what is centred already
-        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + NORM_EPSILON)
+    """The LSTM's part of the scores: inputs [150, frames, 4H] to [150, frames]."""
+    def norm(x, gain, bias=None):
+        return functional.layer_norm(x, x.shape[-1:], gain, bias, NORM_EPSILON)
 
-    input_gain, recurrent_gain, gate_bias = p.gains.unbind(1)
-    cell_gain, cell_bias, output_weight = p.cell.unbind(1)
-    inputs = scaled(inputs) * input_gain + gate_bias
-    h = c = inputs.new_zeros(len(inputs), hidden)
+    input_gain, recurrent_gain, gate_bias = (gain.contiguous() for gain in p.gains.unbind(1))
+    cell_gain, cell_bias, output_weight = (gain.contiguous() for gain in p.cell.unbind(1))
+    inputs = norm(inputs, input_gain, gate_bias)
+    h = c = inputs.new_zeros(inputs.shape[1], hidden)
     outputs = []
-    for x in inputs.unbind(1):
-        q = x + scaled(h @ p.recurrent.T) * recurrent_gain
+    for x in inputs.unbind(0):
+        q = x + norm(h @ p.recurrent.T, recurrent_gain)
         enter, forget, leave = torch.sigmoid(q[:, :3 * hidden]).chunk(3, 1)
-        c = functional.layer_norm(forget * c + enter * functional.softsign(q[:, 3 * hidden:]), (hidden,),
-                                  cell_gain, cell_bias, NORM_EPSILON)
+        c = norm(forget * c + enter * functional.softsign(q[:, 3 * hidden:]), cell_gain, cell_bias)
         h = leave * functional.softsign(c)
-        outputs.append(h @ output_weight)
-    return torch.stack(outputs, 1)
+        outputs.append(h)
+    return torch.stack(outputs) @ output_weight
 
 
 def pair_losses(score, target, exposure, likelihood: str):
@@ -121,7 +125,7 @@ def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, o
         count += int((exposure > 0).sum())
         wanted = inputs if added is None else (*inputs, added)
         gradients = torch.autograd.grad(part, wanted, allow_unused=True)
-        for total, gradient in zip(totals, gradients, strict=True):
+        for total, gradient in zip(totals, gradients, strict=False):  # the offset's gradient stands behind these
             if gradient is not None:
                 total += gradient
         if added is not None:
@@ -155,14 +159,18 @@ def scores_gradients(projections, tiles, upstream, use_lstm, threads, needed) ->
     return Projections(*totals)
 
 
-def band_of_rows(projections, n, width, first_row, last_row, use_lstm, offset, threads) -> np.ndarray:
-    """Scores by distance of some rows: [last_row - first_row, width]; NaN past the chromosome's end."""
+def band_of_rows(projections, n, width, first_row, last_row, use_lstm, offset, threads, *, scores=scores,
+                 tiles_at_once=TILES_AT_ONCE) -> np.ndarray:
+    """Scores by distance of some rows: [last_row - first_row, width]; NaN past the chromosome's end.
+
+    ``scores`` : the backend's own
+    """
     band = np.full((last_row - first_row, width), np.nan, projections.row.detach().cpu().numpy().dtype)
     row, distance = (grid.ravel() for grid in np.meshgrid(
         np.arange(first_row, last_row, LANES), np.arange(0, min(width, n), FRAME), indexing="ij"))
     every = Tiles(row, distance).choose(row + distance < n)
-    for at in range(0, len(every.row), TILES_AT_ONCE):
-        some = every.choose(slice(at, at + TILES_AT_ONCE))
+    for at in range(0, len(every.row), tiles_at_once):
+        some = every.choose(slice(at, at + tiles_at_once))
         values = scores(projections, some, use_lstm, None, threads).transpose(1, 2).cpu().numpy()
         for first, begin, tile in zip(some.row, some.distance, values, strict=True):
             last, end = min(first + LANES, last_row), min(begin + FRAME, width)

@@ -22,6 +22,7 @@ from .objective import pairs_loss, priors
 from .schedule import Schedule
 
 CLIP = 10.0  # largest gradient norm
+FIRST_RANK = 4  # components the pair term has in the first stage: enough for compartments, too few to draw every domain
 LOGGED_PER_EPOCH = 20
 
 
@@ -130,7 +131,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: PyTorch sees no GPU here (driver missing, or the container runs without "
                          "--nv / --gpus all); use --device cpu or give the task a GPU")
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # the kernels have threads of their own; PyTorch's mostly wait for each other
     width = contact_map.width(options.max_distance)
     every = readings(contact_map, width, config.strands)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
@@ -190,9 +191,9 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
 class Trainer:
     """One optimiser step after the other.
 
-    A model with a path is trained in two stages: path, pair term and distance first; then barriers, path and distance
-    curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together, the LSTM takes
-    a barrier's effect into the vectors of its flanks, and a pair term trained first leaves the LSTM nothing to learn.
+    A model with a path is trained in two stages: path, a narrow pair term and distance first; then strand parts, path
+    and distance curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together, the LSTM takes
+    a barrier's effect into the vectors of its flanks, and what a pair term learned first the LSTM cannot unlearn.
 
     Parameters
     ----------
@@ -202,10 +203,20 @@ class Trainer:
     def __init__(self, model: HiCLSTM, bins: Bins, schedule: Schedule, options: Options, level: float):
         self.model, self.bins, self.schedule, self.options, self.level = model, bins, schedule, options, level
         self.fixed_path: dict[tuple[int, bool], torch.Tensor] = {}
+        self.later = torch.arange(model.config.free_size, device=model.output_bias.device) >= FIRST_RANK
+        self.narrow = model.config.path_reach > 0 and model.config.pair_term
+        if self.narrow:
+            self._narrow(model.pair_matrix.data, model.pair_row.data)
         self._trained(list(model.parameters()))
 
     def _trained(self, parameters: list) -> None:
         self.optimiser = torch.optim.Adam(parameters, lr=self.schedule.learning_rate, fused=True)
+
+    def _narrow(self, matrix: torch.Tensor, row: torch.Tensor) -> None:
+        """Take the components that the first stage goes without out of the pair term (or out of its gradient)."""
+        matrix[self.later] = 0
+        matrix[:, self.later] = 0
+        row[self.later] = 0
 
     def begin_second_stage(self) -> None:
         """Hold what the path is made of; start everything else anew."""
@@ -238,6 +249,8 @@ class Trainer:
         objective = objective + priors(model, reading.chromosome, smoothness, 0.0 if residual else options.sparseness)
         self.optimiser.zero_grad(set_to_none=True)
         objective.backward()
+        if self.narrow and not residual:
+            self._narrow(model.pair_matrix.grad, model.pair_row.grad)
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.rate(step)

@@ -1,0 +1,68 @@
+#!/usr/bin/env nextflow
+
+include { helpText                            } from './subworkflows/parameters'
+include { samplesOf                           } from './subworkflows/sheets'
+include { checkLaunch ; codeDigest ; failures } from './subworkflows/launch'
+include { SIMULATE_CONTACTS } from './modules/simulate_contacts'
+include { PREPARE_CONTACTS  } from './modules/prepare_contacts'
+include { TRAIN_MODEL       } from './modules/train_model'
+include { RECONSTRUCT_MAP   } from './modules/reconstruct_map'
+include { REPORT            } from './modules/report'
+include { VERSIONS          } from './modules/versions'
+
+// Every channel of a sample begins with its meta, which is the key that channels are joined by.
+workflow {
+    if (params.help) {
+        print(helpText())
+        return
+    }
+    checkLaunch(params)
+    code = codeDigest()
+    trace = file("${params.outdir}/pipeline_info/trace.tsv")
+
+    if (params.simulate) {
+        finest = params.resolutions.toString().tokenize(',')*.toLong().min()
+        SIMULATE_CONTACTS([params.simulate_cell_types, params.simulate_chromosomes, params.simulate_bins, finest, params.seed, code])
+        sheet = SIMULATE_CONTACTS.out.samplesheet
+    }
+    else {
+        sheet = channel.fromPath(params.input, glob: false)
+    }
+    samples = sheet.flatMap { path -> samplesOf(path, params, code) }
+
+    PREPARE_CONTACTS(samples.map { sample -> [sample.meta, sample.contacts, sample.inside] })
+    maps = PREPARE_CONTACTS.out.map                                                     // [meta, map]
+
+    TRAIN_MODEL(maps)
+    trained = maps.join(TRAIN_MODEL.out.model)                                          // [meta, map, model]
+
+    RECONSTRUCT_MAP(
+        trained.join(otherReplicates(maps))                                             // + maps of the same cell type
+            .join(samples.map { sample -> [sample.meta, sample.truth, sample.loops] })
+    )
+
+    results = PREPARE_CONTACTS.out.report
+        .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report)
+        .flatten().toSortedList { one, other -> one.name <=> other.name }               // one list of files
+    REPORT(samples.map { sample -> sample.meta }.toSortedList { one, other -> one.id <=> other.id }, results, results.map { _files -> failures(trace) })
+
+    VERSIONS(code)
+    channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(params)))
+        .collectFile(name: 'parameters.json', storeDir: "${params.outdir}/pipeline_info", newLine: true)
+
+    workflow.onComplete {
+        failures(trace).each { name, reason -> log.error("${name} failed. ${reason}") }
+    }
+}
+
+// [meta, map] -> [meta, maps of the other replicates of the same cell type and resolution]
+def otherReplicates(maps) {
+    maps.map { meta, map -> [[meta.cell_type, meta.resolution], [meta, map]] }
+        .groupTuple()
+        .flatMap { _key, replicates ->
+            replicates.collect { own ->
+                def others = (replicates - [own]).sort { other -> other[0].replicate }
+                [own[0], others.collect { other -> other[1] }]
+            }
+        }
+}

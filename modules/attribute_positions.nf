@@ -1,0 +1,31 @@
+// Which positions drive the map: integrated gradients, barrier costs and knockouts of every bin, and what lies there.
+process ATTRIBUTE_POSITIONS {
+    tag "${meta.id}"
+    label 'light'
+
+    input:
+    tuple val(meta), path(map), path(model), val(elements), path(files, stageAs: 'annotation?/*'), path(fasta, stageAs: 'genome/*'), path(truth, stageAs: 'truth/*')
+
+    output:
+    tuple val(meta), path("${meta.id}.attribution.bw"), emit: attribution
+    path "${meta.id}.{attribution.tsv,attribution.bedGraph,barrier_cost.bw,knockout.bw,hub}", emit: tracks
+    path "${meta.id}.attribute*.{json,tsv,svg}", emit: report
+
+    script:
+    def given = files instanceof List ? files : [files]
+    def rows = [elements, given].transpose().collect { row, file -> [row.cell_type, row.element, file, row.column ?: '', row.threshold ?: ''].join(',') }
+    """
+    cat > annotations.csv <<'END'
+    cell_type,element,file,column,threshold
+    ${rows.join('\n    ')}
+    END
+    attribute_positions.py --contacts ${map} --model ${model} --annotations annotations.csv --seed ${params.seed} \\
+        --threads ${task.cpus} ${fasta ? "--fasta ${fasta}" : ''} ${truth ? "--truth ${truth}" : ''} \\
+        ${params.regions ? "--regions ${params.regions.tokenize(',').join(' ')}" : ''}
+    """
+
+    stub:
+    """
+    touch ${meta.id}.attribution.{bw,bedGraph,tsv} ${meta.id}.knockout.bw ${meta.id}.attribute.metrics.tsv
+    """
+}

@@ -1,0 +1,30 @@
+// Contact maps of four cell types with a known truth, and the sheets that name them.
+process SIMULATE_CONTACTS {
+    label 'light'
+
+    input:
+    tuple val(cell_types), val(chromosomes), val(bins), val(resolution), val(seed), val(code)
+
+    output:
+    path "samplesheet.csv", emit: samplesheet
+    path "annotations.csv", emit: annotations
+    path "variants.vcf", emit: variants
+    path "{maps,truth}", type: 'dir', emit: files
+
+    script:
+    """
+    simulate_contacts.py --cell-types ${cell_types} --chromosomes ${chromosomes} --bins ${bins} --resolution ${resolution} --seed ${seed}
+    """
+
+    stub:
+    """
+    mkdir maps truth
+    echo cell_type,replicate,contacts > samplesheet.csv
+    for sample in ${cell_types.tokenize(',').collectMany { name -> name == 'GM12878' ? ["${name},1", "${name},2"] : ["${name},1"] }.join(' ')}; do
+        touch "maps/\$sample.cool"
+        echo "\$sample,\\"maps/\$sample.cool\\"" >> samplesheet.csv
+    done
+    echo cell_type,element,file > annotations.csv
+    echo "##fileformat=VCFv4.2" > variants.vcf
+    """
+}

@@ -1,0 +1,48 @@
+// What frames a run: the checks before anything starts, and what is said of tasks that failed.
+
+include { isAddress ; parameterProblems } from './parameters'
+include { annotationProblems ; readSheet ; sampleColumns ; sampleProblems } from './sheets'
+
+// Stops the run with every problem of its parameters and sheets.
+def checkLaunch(given) {
+    def problems = parameterProblems(given)
+    def cellTypes = []
+    if (given.input && (isAddress(given.input) || file(given.input, glob: false).isFile())) {
+        def sheet = file(given.input, glob: false)
+        problems += sampleProblems(sheet, given)
+        cellTypes = readSheet(sheet, sampleColumns()[0], sampleColumns()[1]).rows*.cell_type.unique()
+    }
+    if (given.annotations && (isAddress(given.annotations) || file(given.annotations, glob: false).isFile())) {
+        problems += annotationProblems(file(given.annotations, glob: false), cellTypes)
+    }
+    if (problems) {
+        error("${problems.size()} problem${problems.size() > 1 ? 's' : ''}; nothing was started\n  " + problems.join('\n  ') + '\n(--help lists the parameters)')
+    }
+}
+
+// A digest of all code. It goes into every task's key (meta.code), because -resume sees changes of a task's inputs and script,
+// but not of the package that the script calls.
+def codeDigest() {
+    def digest = java.security.MessageDigest.getInstance('MD5')
+    files("${projectDir}/bin/**.{py,html,css,js}").sort().each { source -> digest.update(source.bytes) }
+    digest.digest().encodeHex().toString()
+}
+
+// {sample or process: what it said last} of the tasks that failed for good, read from the trace, which a task enters just
+// after its results have been passed on: so wait a moment.
+def failures(trace) {
+    sleep(1000)
+    def lines = trace.exists() ? trace.readLines()*.tokenize('\t') : []
+    def tasks = lines.drop(1).collect { fields -> [lines[0], fields].transpose().collectEntries() }
+    def done = tasks.findAll { task -> task.status in ['COMPLETED', 'CACHED'] }*.name
+    def last = tasks.findAll { task -> task.status == 'FAILED' && !(task.name in done) }.collectEntries { task -> [task.name, task] }
+    last.values().groupBy { task -> task.tag == '-' ? task.name : task.tag }
+        .collectEntries { name, failed -> [name, failed.collect { task -> lastWords(task) }.join('; ')] }
+}
+
+def lastWords(task) {
+    def log = file("${task.workdir}/.command.err")
+    def said = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
+    def words = said.reverse().find { line -> line.startsWith('error: ') } ?: (said ? said.last() : 'nothing on standard error')
+    "${task.name.tokenize(' ')[0]}, exit status ${task.exit}: ${words - 'error: '}".toString()
+}

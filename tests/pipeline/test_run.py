@@ -1,0 +1,124 @@
+"""Runs: the whole pipeline on a little simulated data, and its wiring with scripts that record how they were called."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import Run, copy_pipeline, nextflow
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> tuple[Run, Path]:
+    """The demo's stages on one simulated cell type with two replicates, for real, and the copy of the pipeline it ran."""
+    folder = tmp_path_factory.mktemp("small")
+    pipeline = copy_pipeline(folder / "pipeline", with_scripts=True)
+    return nextflow(folder, "-profile", "test", pipeline=pipeline), pipeline
+
+
+def test_every_stage_runs_on_simulated_data(small):
+    small, _ = small
+    assert small.status == 0, small.output
+    assert set(small.statuses().values()) == {"COMPLETED"}
+    for replicate in (1, 2):
+        for suffix in ("cool", "qc.json", "model.pt", "training.tsv", "representations.parquet", "predicted.mcool"):
+            assert (small.results / f"GM12878/10000/GM12878_{replicate}.10000.{suffix}").stat().st_size > 0
+    assert list((small.results / "GM12878/10000/figures").glob("GM12878_1.10000.*.svg"))
+    assert "<html" in (small.results / "report.html").read_text()[:1000].lower()
+    metrics = pd.read_csv(small.results / "metrics.tsv", sep="\t", dtype=str)
+    assert {"prepare", "train", "reconstruct"} <= set(metrics["stage"])
+    # Each replicate is scored on the other one, and on the truth.
+    against = metrics[(metrics["stage"] == "reconstruct") & (metrics["replicate"] == "1")]["against"]
+    assert {"2", "truth"} <= set(against)
+    info = small.results / "pipeline_info"
+    assert json.loads((info / "parameters.json").read_text())["simulate"] is True
+    versions = dict(line.split("\t") for line in (info / "versions.tsv").read_text().splitlines())
+    assert {"hiclstm", "Nextflow", "Python", "torch", "cooler"} <= set(versions)
+    assert "flowchart" in (info / "stages.mmd").read_text()
+
+
+def test_resume_computes_nothing_again(small):
+    first, pipeline = small
+    again = nextflow(first.folder, "-profile", "test", "-resume", pipeline=pipeline)
+    assert again.status == 0, again.output
+    assert set(again.statuses().values()) == {"CACHED"}
+    assert len(again.tasks()) >= 9
+
+
+def test_stub_run_reaches_the_report_and_code_is_part_of_the_key(tmp_path, recorded):
+    arguments = ["-profile", "test", "-stub", "--resolutions", "10000,20000"]
+    first = nextflow(tmp_path, *arguments, pipeline=recorded)
+    assert first.status == 0, first.output
+    assert len(first.tasks("RECONSTRUCT_MAP")) == 4
+    assert (first.results / "report.html").exists()
+    again = nextflow(tmp_path, *arguments, "-resume", pipeline=recorded)
+    assert set(again.statuses().values()) == {"CACHED"}
+    with open(recorded / "bin/train_model.py", "a") as script:
+        script.write("\n# changed\n")
+    changed = nextflow(tmp_path, *arguments, "-resume", pipeline=recorded)
+    assert set(changed.statuses().values()) == {"COMPLETED"}
+
+
+def test_libraries_names_failures_and_retries(tmp_path, recorded):
+    """One run with everything that can go wrong with one sample and must not touch the others."""
+    hostile = "it's $(touch hacked); \"b\" & c.txt"
+    data = tmp_path / "data"
+    for name, text in {"one/same.txt": "1 ", "two/same.txt": "2 ", hostile: "3 ", "second.txt": "fine ",
+                       "gone.txt": "killed", "bad.txt": "broken", "hicpro.matrix": "matrix ", "hicpro_abs.bed": "bins",
+                       "t.50000.cool": "", "t.100000.cool": "", "loops.bedpe": ""}.items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text(text)
+    quoted = hostile.replace('"', '""')
+    (data / "sheet.csv").write_text(
+        "\ufeffcell_type,replicate,contacts,resolutions,truth,loops,balance\r\n"
+        "A_b,1,one/same.txt::/resolutions/5000,50000;100000,t.{resolution}.cool,loops.bedpe,KR\r\n"
+        "A_b,1,two/same.txt,50000;100000,t.{resolution}.cool,loops.bedpe,KR\r\n"
+        f'A_b,1,"{quoted}",50000;100000,t.{{resolution}}.cool,loops.bedpe,KR\r\n'
+        "A_b,2,second.txt,50000,,,\r\n"
+        "K+562,1,gone.txt,50000,,,\r\n"
+        "H1-hESC,1,hicpro.matrix,50000,,,\r\n"
+        "Bad.cell,1,bad.txt,50000,,,\r\n")
+    run = nextflow(tmp_path, "--input", "data/sheet.csv", "--regions", "chr1:0-10,chr2:5-20", "--epochs", 3,
+                   pipeline=recorded)
+
+    # The broken sample ends, the others go on, the report and the status say so.
+    assert run.status != 0
+    assert run.statuses()["PREPARE_CONTACTS (Bad.cell_1.50000)"] == "FAILED"
+    finished = {row["tag"] for row in run.tasks("RECONSTRUCT_MAP") if row["status"] == "COMPLETED"}
+    assert finished == {"A_b_1.50000", "A_b_1.100000", "A_b_2.50000", "K+562_1.50000", "H1-hESC_1.50000"}
+    report = (run.results / "report.html").read_text()
+    reason = "PREPARE_CONTACTS, exit status 2: contacts.txt: is broken, expected a contact map"
+    assert json.loads(report.splitlines()[0]) == {"Bad.cell_1.50000": reason}
+    assert "Bad.cell,1,50000" in report
+    assert f"Bad.cell_1.50000 failed. {reason}" in run.output
+    assert not (run.results / "Bad.cell").exists()
+
+    def called(stage, sample):
+        row = next(row for row in reversed(run.tasks(stage)) if row["tag"] == sample)
+        return json.loads(open(f"{row['workdir']}/called.json").read())["options"]
+
+    # Libraries of one base name, and one of shell letters, arrive apart, in order, each with its place in the file.
+    prepare = called("PREPARE_CONTACTS", "A_b_1.50000")
+    names = [path.split("/", 1)[1] for path in prepare["--contacts"]]
+    assert names == ["same.txt::/resolutions/5000", "same.txt", hostile]
+    assert (run.results / "A_b/50000/A_b_1.50000.cool").read_text() == "1 2 3 "
+    assert prepare["--balance"] == ["KR"] and called("PREPARE_CONTACTS", "A_b_2.50000")["--balance"] == ["auto"]
+    assert not list(tmp_path.rglob("hacked"))
+    # HiC-Pro's bins come along with the matrix.
+    matrix = called("PREPARE_CONTACTS", "H1-hESC_1.50000")["--contacts"]
+    assert len(matrix) == 1 and matrix[0].endswith("/hicpro_abs.bed") and "hicpro.matrix::" in matrix[0]
+    # A replicate is compared with the others at its resolution, with the truth and loops of its line.
+    reconstruct = called("RECONSTRUCT_MAP", "A_b_1.50000")
+    assert reconstruct["--against"] == ["A_b_2.50000.cool"]
+    assert reconstruct["--truth"] == ["truth/t.50000.cool"] and reconstruct["--loops"] == ["loops/loops.bedpe"]
+    assert reconstruct["--regions"] == ["chr1:0-10", "chr2:5-20"]
+    assert not {"--against", "--truth"} & set(called("RECONSTRUCT_MAP", "H1-hESC_1.50000"))
+    assert called("RECONSTRUCT_MAP", "A_b_1.100000")["--truth"] == ["truth/t.100000.cool"]
+    # A killed training goes on from where the first attempt was.
+    first, second = run.tasks("TRAIN_MODEL (K+562")
+    assert (first["exit"], second["exit"]) == ("137", "0")
+    assert called("TRAIN_MODEL", "K+562_1.50000")["--resume-from"] == [first["workdir"]]
+    assert called("TRAIN_MODEL", "A_b_2.50000")["--epochs"] == ["3"]
+    assert called("TRAIN_MODEL", "A_b_2.50000")["--device"] == ["cpu"]
