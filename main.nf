@@ -1,12 +1,13 @@
 #!/usr/bin/env nextflow
 
 include { helpText                            } from './subworkflows/parameters'
-include { samplesOf                           } from './subworkflows/sheets'
+include { annotationsOf ; samplesOf           } from './subworkflows/sheets'
 include { checkLaunch ; codeDigest ; failures } from './subworkflows/launch'
 include { SIMULATE_CONTACTS } from './modules/simulate_contacts'
 include { PREPARE_CONTACTS  } from './modules/prepare_contacts'
 include { TRAIN_MODEL       } from './modules/train_model'
 include { RECONSTRUCT_MAP   } from './modules/reconstruct_map'
+include { PERTURB_GENOME    } from './modules/perturb_genome'
 include { REPORT            } from './modules/report'
 include { VERSIONS          } from './modules/versions'
 
@@ -24,9 +25,15 @@ workflow {
         finest = params.resolutions.toString().tokenize(',')*.toLong().min()
         SIMULATE_CONTACTS([params.simulate_cell_types, params.simulate_chromosomes, params.simulate_bins, finest, params.seed, code])
         sheet = SIMULATE_CONTACTS.out.samplesheet
+        annotations = SIMULATE_CONTACTS.out.annotations
+        variants = SIMULATE_CONTACTS.out.variants
+        truth = SIMULATE_CONTACTS.out.truth
     }
     else {
         sheet = channel.fromPath(params.input, glob: false)
+        annotations = given(params.annotations)
+        variants = given(params.variants)
+        truth = channel.empty()
     }
     samples = sheet.flatMap { path -> samplesOf(path, params, code) }
 
@@ -41,8 +48,15 @@ workflow {
             .join(samples.map { sample -> [sample.meta, sample.truth, sample.loops] })
     )
 
+    known = samples.combine(asOne(annotations))                                        // [meta, rows, files]
+        .map { sample, sheets -> [sample.meta] + (sheets ? annotationsOf(sheets[0], sample.meta.cell_type) : [[], []]) }
+    PERTURB_GENOME(
+        trained.join(known).combine(asOne(variants)).combine(asOne(truth))
+            .filter { _row -> params.simulate || params.annotations || params.variants }
+    )
+
     results = PREPARE_CONTACTS.out.report
-        .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report)
+        .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report, PERTURB_GENOME.out.report)
         .flatten().toSortedList { one, other -> one.name <=> other.name }               // one list of files
     REPORT(samples.map { sample -> sample.meta }.toSortedList { one, other -> one.id <=> other.id }, results, results.map { _files -> failures(trace) })
 
@@ -53,6 +67,16 @@ workflow {
     workflow.onComplete {
         failures(trace).each { name, reason -> log.error("${name} failed. ${reason}") }
     }
+}
+
+// A file the user may have named, as a channel of it or of nothing.
+def given(name) {
+    name ? channel.fromPath(name, glob: false) : channel.empty()
+}
+
+// A channel's files as one list, empty or not, that combine() takes for one element.
+def asOne(files) {
+    files.toList().map { list -> [list] }
 }
 
 // [meta, map] -> [meta, maps of the other replicates of the same cell type and resolution]

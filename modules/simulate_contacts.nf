@@ -9,6 +9,7 @@ process SIMULATE_CONTACTS {
     path "samplesheet.csv", emit: samplesheet
     path "annotations.csv", emit: annotations
     path "variants.vcf", emit: variants
+    path "truth/truth.json", emit: truth
     path "{maps,truth}", type: 'dir', emit: files
 
     script:
@@ -19,6 +20,7 @@ process SIMULATE_CONTACTS {
     stub:
     """
     mkdir maps truth
+    touch truth/truth.json
     echo cell_type,replicate,contacts > samplesheet.csv
     for sample in ${cell_types.tokenize(',').collectMany { name -> name == 'GM12878' ? ["${name},1", "${name},2"] : ["${name},1"] }.join(' ')}; do
         touch "maps/\$sample.cool"
