@@ -31,8 +31,8 @@ workflow {
     }
     else {
         sheet = channel.fromPath(params.input, glob: false)
-        annotations = given(params.annotations)
-        variants = given(params.variants)
+        annotations = params.annotations ? channel.fromPath(params.annotations, glob: false) : channel.empty()
+        variants = params.variants ? channel.fromPath(params.variants, glob: false) : channel.empty()
         truth = channel.empty()
     }
     samples = sheet.flatMap { path -> samplesOf(path, params, code) }
@@ -67,11 +67,6 @@ workflow {
     workflow.onComplete {
         failures(trace).each { name, reason -> log.error("${name} failed. ${reason}") }
     }
-}
-
-// A file the user may have named, as a channel of it or of nothing.
-def given(name) {
-    name ? channel.fromPath(name, glob: false) : channel.empty()
 }
 
 // A channel's files as one list, empty or not, that combine() takes for one element.

@@ -21,6 +21,7 @@ process PERTURB_GENOME {
     ${annotationSheet(elements, files)}
     END
     perturb_genome.py --contacts ${map} --model ${model} --annotations annotations.csv --seed ${params.seed} \\
+        --random-loci ${params.random_loci} --most-sites ${params.most_sites} --cases ${params.simulate_cases} \\
         --threads ${task.cpus} ${variants ? "--variants ${variants}" : ''} ${truth ? "--truth ${truth}" : ''} || [[ \$? -eq 3 ]]
     """
 

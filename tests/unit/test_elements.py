@@ -15,7 +15,7 @@ from hiclstm.elements import classifiers, scores, splits
 from hiclstm.elements.annotations import Line, read_annotation, read_genes, read_sheet
 from hiclstm.elements.labels import boundaries_of, is_from_hic, matched_random_bins, task_of
 from hiclstm.elements.representations import coverage, load, position
-from hiclstm.elements.stage import tasks_of
+from hiclstm.elements.stage import across_samples, tasks_of
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 
@@ -33,8 +33,9 @@ def a_map(n=100, chromosomes=("chr1",), missing=(), assembly="hg19", resolution=
     starts = np.concatenate([[0], np.cumsum(np.where(last, 1, 2))])
     weight = np.ones(len(bins))
     weight[list(missing)] = np.nan
-    return ContactMap(bins, starts.astype(np.int64), columns.astype(np.int32), np.ones(len(columns), np.float32), weight,
-                      {"cell_type": "X", "replicate": "1", "sample": f"X_1.{resolution}", "assembly": assembly, "raw": True})
+    return ContactMap(bins, starts.astype(np.int64), columns.astype(np.int32), np.ones(len(columns), np.float32),
+                      weight, {"cell_type": "X", "replicate": "1", "sample": f"X_1.{resolution}", "assembly": assembly,
+                               "raw": True})
 
 
 def put(path: Path, *rows, header="", separator="\t") -> Path:
@@ -99,7 +100,8 @@ def test_every_text_format_gives_the_same_intervals(tmp_path, name, rows):
 
 
 def test_comment_header_names_columns_and_lines_are_counted_as_in_the_file(tmp_path):
-    path = put(tmp_path / "a.tsv", ("chr1", 0, 10, 3), ("chr1", 20, "x", 4), header="# made by hand\n#chrom\tstart\tend\tlevel\n")
+    path = put(tmp_path / "a.tsv", ("chr1", 0, 10, 3), ("chr1", 20, "x", 4),
+               header="# made by hand\n#chrom\tstart\tend\tlevel\n")
     with pytest.raises(InputError, match="a.tsv, line 4: end is 'x'"):
         read_annotation(Line("peaks", path), a_map())
 
@@ -203,7 +205,7 @@ def test_matched_random_bins_stay_on_their_chromosome_and_off_the_positives(tmp_
     ([], "is empty"), ([("chr9", 0, 10)], r"0 % of it lies on the map: the file has chr9, the map chr1 \(hg19\)"),
     ([("chr1", 5, 10), ("chr1", 1_000_000, 1_000_500)], "line 2: chr1:1,000,000-1,000,500 lies past the chromosome's end"),
     ([("chr1", 0, 100 * STEP)], "all 100 labelled bins are positive"), (whole_bins(1, 2, 3), "only 3 positive bins of 100"),
-    ([("chr1", 30, 20)], "line 1: 30-20 is no interval"), ([("chr1", 5)], "line 1: 2 fields")])
+    ([("chr1", 30, 20)], "line 1: 30-20 is no interval"), ([("chr1", 5, 9), ("chr1", 5)], "line 2: 2 fields")])
 def test_bad_files_say_what_is_wrong(tmp_path, rows, words):
     with pytest.raises(InputError, match=words):
         task(tmp_path, "peaks", put(tmp_path / "a.bed", *rows))
@@ -295,9 +297,11 @@ def test_bootstrap_resamples_groups():
     single = scores.with_intervals(labels, guess, np.arange(1000), 200, 1)["auroc"]
     assert stretches.low <= stretches.value <= stretches.high
     assert stretches.value == pytest.approx(single.value)
-    accuracy = {kind: scores.with_intervals(labels, np.where(labels, 0.9, 0.1) * (np.arange(1000) % 500 < 450), groups,
-                                            200, 1)["accuracy"] for kind, groups in
+    wrong = np.repeat(np.arange(20) % 4 == 0, 50)  # whole stretches are wrong together
+    guess = np.where((labels == 1) ^ wrong, 0.9, 0.1)
+    accuracy = {kind: scores.with_intervals(labels, guess, groups, 200, 1)["accuracy"] for kind, groups in
                 (("stretches", np.repeat(np.arange(20), 50)), ("bins", np.arange(1000)))}
+    assert accuracy["stretches"].value == 0.75
     width = {kind: one.high - one.low for kind, one in accuracy.items()}
     assert width["stretches"] > 2 * width["bins"]
 
@@ -322,7 +326,8 @@ def test_classifiers_find_what_is_there_and_nothing_else(tmp_path):
     contact_map, vectors, known, noise = learnable(tmp_path)
     folds = splits.folds_of(contact_map.bins, contact_map.usable)
     found = dict(zip(("known", "noise"), classifiers.linear([known, noise], vectors, folds), strict=True))
-    trees = {one.element: classifiers.boosted(one, vectors, folds, classifiers.TREES["xgboost"], 1) for one in (known, noise)}
+    trees = {one.element: classifiers.boosted(one, vectors, folds, classifiers.TREES["xgboost"], 1)
+             for one in (known, noise)}
     for probability in (found, trees):
         assert scores.auroc(known.labels, probability["known"]) > 0.95
         assert 0.4 < scores.auroc(noise.labels, probability["noise"]) < 0.6
@@ -403,10 +408,8 @@ def test_command_end_to_end(tmp_path):
     tasks = pd.read_csv(tmp_path / "out/X_1.100000.classify.tasks.tsv", sep="\t").set_index("element")
     assert tasks.loc["wrong", "status"] == "not computable" and tasks.loc["known", "status"] == "computed"
     assert (tmp_path / "out/X_1.100000.classify.map.linear.figure.json").exists()
-    again = subprocess.run([sys.executable, BIN / "classify_elements.py", "--metrics",
-                            "out/X_1.100000.classify.metrics.tsv", "--output", "out"], cwd=tmp_path, capture_output=True,
-                           text=True, check=False)
-    assert again.returncode == 0 and (tmp_path / "out/classify.samples.svg").exists(), again.stderr
+    across_samples([tmp_path / "out/X_1.100000.classify.metrics.tsv"], tmp_path / "out", "classify_elements.py")
+    assert (tmp_path / "out/classify.samples.svg").exists()
 
 
 @pytest.mark.real

@@ -266,6 +266,22 @@ def test_gradient_scales_with_what_comes_from_above(backend):
     assert_close(thrice, {name: 3 * gradient for name, gradient in once.items()}, 1e-12)
 
 
+@pytest.mark.parametrize("bins", [1, 5, 18])
+def test_chromosomes_smaller_than_a_tile(backend, bins):
+    model = network(bins=bins)
+    pairs, dense = observed(max(bins, 21))
+    dense = dense[:bins, :bins]
+    starts = np.concatenate([[0], np.cumsum((dense > 0).sum(1))])
+    rows, columns = np.nonzero(dense)
+    pairs = kernels.Pairs(starts, columns.astype(np.int32), dense[rows, columns].astype(np.float32),
+                          pairs.weight[:bins], 1.0)
+    expected, number = defined_loss(model, pairs, dense, bins)
+    value, found_number = kernel_loss(model, pairs, bins)
+    assert found_number == number
+    assert value.item() == pytest.approx(expected.item(), rel=1e-10)
+    assert_close(gradients(model, value), gradients(model, expected), 1e-9)
+
+
 def test_tiles_cover_each_pair_once():
     seen = np.zeros((BINS, BINS), int)
     every = kernels.tiles(BINS, WIDTH)

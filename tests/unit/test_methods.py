@@ -16,7 +16,7 @@ from hiclstm.genome import Bins
 from hiclstm.methods import decoders, representations
 from hiclstm.methods.compare import BLOCK, GAP, Comparison, Split, advantage, matched, thinned, total
 from hiclstm.methods.components import principal_components, subcompartments
-from hiclstm.methods.figures import frame_error, name_of, parts_of
+from hiclstm.methods.figures import frame_error, name_of, parts_of, with_contacts
 from hiclstm.methods.rows import Rows
 from hiclstm.methods.sci import alias_table, graph_embedding
 from hiclstm.methods.sniper import SniperIntra, sniper_inter
@@ -373,6 +373,14 @@ def test_frame_error_finds_a_bad_frame_start():
     sums[:, :, FIELDS.index("cp_error")] = 100 * error
     found = frame_error([sums]).set_index("position")["error"]
     assert found[0] / found[1] == pytest.approx(3) and len(found) == 150
+
+
+def test_lines_against_depth_are_tested_on_one_map():
+    rows = [{"cell_type": "X", "resolution": 1, "replicate": replicate, "method": "m", "metric": metric, "stratum": "all",
+             "against": against, "value": 1.0}
+            for replicate in ("a", "b") for metric, against in (("contacts", ""), ("r2_cp", replicate), ("r2_cp", "deep"))]
+    found = with_contacts(pd.DataFrame(rows))
+    assert list(found["against"]) == ["deep", "deep"] and list(found["replicate"]) == ["a", "b"]
 
 
 def test_names_of_methods():

@@ -14,6 +14,7 @@ from ..perturbation.nulls import false_discovery_rate
 from ..perturbation.sites import near
 
 FEWEST = 10  # bins of a group, and of those it is compared with
+NEAREST = 100  # bins looked at for a match
 LONGEST_SITE = 10_000  # base pairs: the median interval of a set of binding sites is not longer
 CTCF = "ctcf"
 COHESIN = ("rad21", "smc3", "cohesin", "smc1", "stag")  # names of peak sets begin with these
@@ -68,23 +69,30 @@ class Matching:
         self.bins, self.usable = bins, usable
         self.covariates = (covariates - covariates[usable].mean(0)) / np.where(spread > 0, spread, 1)
 
-    def match(self, chosen: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-        """For each bin of ``chosen`` the most alike one of ``allowed`` (bool [N]) that is not yet taken."""
-        found = []
+    def match(self, chosen: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of a bin of ``chosen`` and the most alike one of ``allowed`` (bool [N]) that is not yet taken.
+
+        Bins whose hundred nearest are all taken are left out, so that both sides are alike: int64 [pairs] twice.
+        """
+        left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for name in self.bins.chromosomes:
             span = self.bins.span(name)
             own = chosen[(chosen >= span.start) & (chosen < span.stop)]
+            own = np.random.default_rng(len(own)).permutation(own)  # so that no end of the chromosome goes first
             free = np.flatnonzero(allowed[span] & self.usable[span]) + span.start
             if not len(own) or not len(free):
                 continue
-            nearest = cKDTree(self.covariates[free]).query(self.covariates[own], k=min(25, len(free)))[1]
+            nearest = cKDTree(self.covariates[free]).query(self.covariates[own], k=min(NEAREST, len(free)))[1]
             taken = np.zeros(len(free), bool)
-            for candidates in nearest.reshape(len(own), -1):
+            partner = np.full(len(own), -1)
+            for row, candidates in enumerate(nearest.reshape(len(own), -1)):
                 unused = candidates[~taken[candidates]]
                 if len(unused):
+                    partner[row] = unused[0]
                     taken[unused[0]] = True
-            found.append(free[taken])
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
+            left.append(own[partner >= 0])
+            right.append(free[partner[partner >= 0]])
+        return np.concatenate(left), np.concatenate(right)
 
 
 def sets_of_sites(lines: list[Line], contact_map) -> dict[str, pd.DataFrame]:
@@ -139,7 +147,7 @@ def ranking(sites: dict[str, pd.DataFrame], scores: dict[str, np.ndarray], bins:
         subsets["without_ctcf"] = usable & ~(anywhere if anywhere[usable].mean() < 0.5 else held[ctcf])
     parts = []
     for subset, inside in subsets.items():
-        matched = {name: (np.flatnonzero(mask & inside), matching.match(np.flatnonzero(mask & inside), inside & ~mask))
+        matched = {name: matching.match(np.flatnonzero(mask & inside), inside & ~mask)
                    for name, mask in held.items() if not (subset == "without_ctcf" and name == ctcf)}
         for kind, score in scores.items():
             rows = [compare(score, name, own, "matched", other) for name, (own, other) in matched.items()]
@@ -197,7 +205,9 @@ def group_table(groups: dict[str, np.ndarray], score: np.ndarray, matching: Matc
     for name, chosen in groups.items():
         outside = np.ones(len(score), bool)
         outside[chosen] = False
-        rows.append(compare(score, name, chosen, "matched bins", matching.match(chosen, outside & np.isfinite(score))))
+        told = np.isfinite(score)
+        own, others = matching.match(chosen[told[chosen]], outside & told)
+        rows.append(compare(score, name, own, "matched bins", others))
     rows += [compare(score, one, groups[one], other, groups[other]) for one, other in PAIRED_GROUPS
              if one in groups and other in groups]
     table = pd.DataFrame([vars(row) for row in rows])

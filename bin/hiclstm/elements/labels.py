@@ -315,10 +315,11 @@ def matched_random_bins(task: Task, bins: Bins, usable: np.ndarray, seed: int) -
     with tempfile.TemporaryDirectory(prefix="shuffle-") as folder:
         pybedtools.set_tempdir(folder)
         try:
-            allowed = pybedtools.BedTool.from_dataframe(table[usable & ~positive][["chrom", "start", "end"]])
+            # excl and not incl: bedtools forgets the chromosome to stay on when it is given places to go to
+            taken = pybedtools.BedTool.from_dataframe(table[~usable | positive][["chrom", "start", "end"]])
             loci = table[positive].assign(end=lambda t: t["start"] + 1)[["chrom", "start", "end"]]
             shuffled = pybedtools.BedTool.from_dataframe(loci).shuffle(
-                g=pybedtools.chromsizes_to_file(genome, f"{folder}/genome"), incl=allowed.fn, chrom=True, seed=seed,
+                g=pybedtools.chromsizes_to_file(genome, f"{folder}/genome"), excl=taken.fn, chrom=True, seed=seed,
                 noOverlapping=False, maxTries=1000)
             moved = shuffled.to_dataframe(names=["chrom", "start", "end"], dtype={"chrom": str})
         except (pybedtools.helpers.BEDToolsError, NotImplementedError) as problem:

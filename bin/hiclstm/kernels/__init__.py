@@ -27,6 +27,8 @@ def backend(device: str | torch.device = "cpu") -> str:
     if forced:
         if forced not in ("plain", "simd", "gpu"):
             raise InputError(f"HICLSTM_KERNEL={forced}: there are 'plain', 'simd' and 'gpu'")
+        if forced == "simd" and not simd_available():
+            raise InputError("HICLSTM_KERNEL=simd: needs numba and a processor with AVX2, one of which is absent here")
         return forced
     if torch.device(device).type == "cuda":
         return "gpu" if importlib.util.find_spec("triton") else "plain"

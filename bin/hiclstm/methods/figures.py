@@ -181,7 +181,7 @@ def depth_figure(table: pd.DataFrame, base: str, *, command: str, sample: str = 
     ----------
     table : rows of metrics tables of stage ``compare``, each sample with a row ``map contacts``
     """
-    joined = _with_contacts(table)
+    joined = with_contacts(table)
     figure, axes = pyplot.subplots(1, 2, figsize=(8.6, 3.6), sharex=True)
     for axis, metric in zip(axes, ("pearson_log", "r2_cp"), strict=True):
         own = joined[joined["metric"] == metric]
@@ -233,10 +233,17 @@ def _bars(rows: pd.DataFrame) -> np.ndarray:
     return np.nan_to_num([rows["value"] - rows["low"], rows["high"] - rows["value"]])
 
 
-def _with_contacts(table: pd.DataFrame) -> pd.DataFrame:
+def with_contacts(table: pd.DataFrame) -> pd.DataFrame:
+    """Overall scores of each sample beside the number of contacts in the map it was learned from (``contacts``)."""
     keys = ["cell_type", "replicate", "resolution"]
     table = table.astype({"replicate": str})
     contacts = table[table["metric"] == "contacts"].drop_duplicates(keys).set_index(keys)["value"].rename("contacts")
     scored = table[(table["stratum"] == "all") & table["metric"].isin(["pearson_log", "r2_cp"])]
-    return scored.join(contacts, on=keys).dropna(subset="contacts")
+    joined = scored.join(contacts, on=keys).dropna(subset="contacts")
+    # Points of one line are tested on one map, where the samples of a cell type have one in common, else on their own.
+    samples = joined.groupby(["cell_type", "resolution"])["replicate"].transform("nunique")
+    tested = joined.groupby(["cell_type", "resolution", "against"])["replicate"].transform("nunique")
+    common = (samples == tested).groupby([joined["cell_type"], joined["resolution"]]).transform("any")
+    own = joined["against"].astype(str) == joined["replicate"]
+    return joined[np.where(common & (samples > 1), samples == tested, own | common)]
 

@@ -192,8 +192,9 @@ class Trainer:
     """One optimiser step after the other.
 
     A model with a path is trained in two stages: path, a narrow pair term and distance first; then strand parts, path
-    and distance curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together, the LSTM takes
-    a barrier's effect into the vectors of its flanks, and what a pair term learned first the LSTM cannot unlearn.
+    and distance curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together,
+    the LSTM takes a barrier's effect into the vectors of its flanks, and what a pair term learned first it cannot
+    unlearn.
 
     Parameters
     ----------
