@@ -75,7 +75,7 @@ sys.path.insert(0, "/pipeline/bin")
 from hiclstm.model import path
 
 torch.zeros(1)
-walked = path._walk(*[numpy.ones(4, numpy.float32)] * 5, numpy.zeros((4, 4), numpy.float32))  # compiled by numba, kept on disk
+walked = path._walk(*[numpy.ones(4, numpy.float32)] * 5, numpy.zeros((4, 4), numpy.float32))  # numba compiles and keeps it
 assert list(Path("/tmp/numba").rglob("*.nbc"))
 matplotlib.pyplot.figure().savefig("figure.svg")
 loci = pybedtools.BedTool("a 1 5", from_string=True)

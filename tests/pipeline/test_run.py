@@ -122,3 +122,25 @@ def test_libraries_names_failures_and_retries(tmp_path, recorded):
     assert called("TRAIN_MODEL", "K+562_1.50000")["--resume-from"] == [first["workdir"]]
     assert called("TRAIN_MODEL", "A_b_2.50000")["--epochs"] == ["3"]
     assert called("TRAIN_MODEL", "A_b_2.50000")["--device"] == ["cpu"]
+
+
+def test_variants_and_annotations_reach_the_perturbation(tmp_path, recorded):
+    """Each sample gets the lines of the annotation sheet for its cell type; skipped variants do not fail the run."""
+    (tmp_path / "a.txt").write_text("map")
+    (tmp_path / "v.vcf").write_text("")
+    for name in ("ctcf.bed", "loops.bedpe", "other.bed"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "sheet.csv").write_text("cell_type,replicate,contacts,resolutions\n"
+                                        "GM12878,1,a.txt,10000\nK562,1,a.txt::x,10000\n")
+    (tmp_path / "known.csv").write_text("cell_type,element,file,column,threshold\n*,ctcf,ctcf.bed,,\n"
+                                        "GM12878,loops,loops.bedpe,,\nK562,ctcf,other.bed,5,0.5\n")
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--variants", "v.vcf", "--annotations", "known.csv", pipeline=recorded)
+    assert run.status == 0, run.output
+    sheet = (run.results / "GM12878/10000/GM12878_1.10000.variants.tsv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in sheet[1:]] == [["*", "ctcf"], ["GM12878", "loops"]]
+    assert "ctcf.bed" in sheet[1] and "loops.bedpe" in sheet[2]
+    row = next(row for row in run.tasks("PERTURB_GENOME") if row["tag"] == "K562_1.10000")
+    options = json.loads(open(f"{row['workdir']}/called.json").read())["options"]
+    assert options["--variants"] == ["variants/v.vcf"] and "--truth" not in options
+    without = nextflow(tmp_path / "without", "--input", tmp_path / "sheet.csv", pipeline=recorded)
+    assert without.status == 0 and not without.tasks("PERTURB_GENOME")
