@@ -360,6 +360,21 @@ def test_a_tested_fold_is_never_learned_from(tmp_path):
         assert np.array_equal(before[own == 0], after[own == 0]) and not np.array_equal(before[own == 1], after[own == 1])
 
 
+def test_a_chromosome_with_turned_signs_is_learned_from_its_own_blocks(tmp_path):
+    contact_map = a_map(n=150, chromosomes=("chr1", "chr2"), resolution=100_000)
+    side = np.arange(300) // 10 % 2
+    vectors = np.random.default_rng(4).normal(size=(300, 3)) + np.array([3, 0, 0]) * (2 * side - 1)[:, None]
+    vectors[150:] *= -1  # the other chromosome's A is this one's B
+    rows = [(f"chr{k // 150 + 1}", k % 150 * 100_000, (k % 150 + 1) * 100_000, "BA"[side[k]]) for k in range(300)]
+    found = task_of(Line("compartments", put(tmp_path / "a.bed", *rows), "name"), contact_map, contact_map.usable)
+    folds = splits.folds_of(contact_map.bins, contact_map.usable)
+    assert folds.within
+    plain, own = (classifiers.linear([found], offered, folds)[0] for offered in
+                  (vectors, classifiers.by_chromosome(vectors, contact_map.bins)))
+    assert scores.class_scores(found.labels, plain)["accuracy"] < 0.7
+    assert scores.class_scores(found.labels, own)["accuracy"] > 0.95
+
+
 def test_several_classes(tmp_path):
     contact_map = a_map(n=600, resolution=100_000)
     random = np.random.default_rng(2)

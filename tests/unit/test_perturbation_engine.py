@@ -212,7 +212,7 @@ def test_real_models_are_local_enough_to_be_read_in_windows(config):
     bins = two_chromosomes()
     model = TrainedModel(HiCLSTM(config, bins, seed=1), bins, np.ones(len(bins), bool))
     with torch.no_grad():
-        for part in model.network.representations:
+        for part in (*model.network.free, *(model.network.strands if config.strands else ())):
             part.mul_(8)  # far from the small vectors of the start, so that barriers and gates differ
     reader = Reader(model)
     for edits in ((Inversion(150, 190),), (Duplication(150, 190), Deletion(120, 125)), (knockout(200, 201, "mean"),)):

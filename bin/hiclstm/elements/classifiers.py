@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..genome import Bins
 from .labels import Task
 from .scores import balance
 from .splits import Folds
@@ -35,6 +36,20 @@ CLASSIFIERS = {"xgboost": "boosted trees of depth 3, regularised, at most 500, s
 def features_of(task: Task, vectors: np.ndarray) -> np.ndarray:
     """What a classifier sees of each example: a bin's vector, or both vectors of a pair, one after the other."""
     return vectors[task.index] if task.index.ndim == 1 else vectors[task.index].reshape(len(task.index), -1)
+
+
+def by_chromosome(vectors: np.ndarray, bins: Bins) -> np.ndarray:
+    """Vectors beside a copy for each chromosome that is zero on the others: [N, size * (1 + chromosomes)].
+
+    A map does not tell A from B: a compartment model may turn the sign of a whole chromosome's vectors. Where a tested
+    bin's chromosome is learned from, its own sign can be learned this way.
+    """
+    if len(bins.chromosomes) == 1:
+        return vectors
+    copies = np.zeros((len(bins.chromosomes), *vectors.shape), vectors.dtype)
+    for k, name in enumerate(bins.chromosomes):
+        copies[k, bins.span(name)] = vectors[bins.span(name)]
+    return np.concatenate([vectors, *copies], 1)
 
 
 def fold_of(task: Task, folds: Folds) -> np.ndarray:

@@ -27,12 +27,14 @@ class Folds:
     near : bool [folds, N], bins within the gap of a fold's tested bins
     group : int64 [N], stretches that are resampled together in the bootstrap
     words : what was done
+    within : whether a tested bin's own chromosome is learned from as well
     """
 
     test: np.ndarray
     near: np.ndarray
     group: np.ndarray
     words: str
+    within: bool
 
     @property
     def number(self) -> int:
@@ -73,7 +75,8 @@ def folds_of(bins: Bins, usable: np.ndarray, kind: str = "auto", seed: int = 1) 
     group = _groups(bins, usable)
     if kind == "random":
         test = np.where(usable, np.random.default_rng(seed).permutation(len(bins)) % FOLDS, -1)
-        return Folds(test, np.zeros((FOLDS, len(bins)), bool), group, f"{FOLDS} random folds of bins, as in the paper")
+        return Folds(test, np.zeros((FOLDS, len(bins)), bool), group, f"{FOLDS} random folds of bins, as in the paper",
+                     within=True)
     if kind == "chromosome":
         if len(held) < 2:
             raise InputError("--folds chromosome: the map has fewer than two chromosomes with data; use blocks")
@@ -91,7 +94,7 @@ def _by_chromosome(bins: Bins, usable: np.ndarray, held: list[int], group: np.nd
         span = bins.span(bins.chromosomes[k])
         test[span] = np.where(usable[span], fold, -1)
     return Folds(test, np.zeros((number, len(bins)), bool), group,
-                 f"{number} folds of whole chromosomes, {len(held)} in all")
+                 f"{number} folds of whole chromosomes, {len(held)} in all", within=False)
 
 
 def _by_block(bins: Bins, usable: np.ndarray, group: np.ndarray) -> Folds:
@@ -118,7 +121,7 @@ def _by_block(bins: Bins, usable: np.ndarray, group: np.ndarray) -> Folds:
         at = int(np.searchsorted(bins.offsets, block[0], "right")) - 1
         near[fold, max(block[0] - gap, bins.offsets[at]):min(block[-1] + 1 + gap, bins.offsets[at + 1])] = True
     return Folds(test, near, group, f"{number} folds of {words}, {gap * bins.resolution / 1e6:g} Mb around a tested "
-                 "block not learned from")
+                 "block not learned from", within=True)
 
 
 def _groups(bins: Bins, usable: np.ndarray) -> np.ndarray:

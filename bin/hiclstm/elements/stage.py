@@ -209,6 +209,8 @@ def classify(contacts: Path, sheet: Path, plan: Plan, output: Path, command: str
     folds = splits.folds_of(contact_map.bins, usable, plan.folds, plan.seed)
     for one in known if tasks.found else []:
         print(f"{sample}: {len(tasks.found)} elements from {one.name}", file=sys.stderr)
+        if folds.within:
+            one = replace(one, vectors=classifiers.by_chromosome(one.vectors, contact_map.bins))
         outcomes += outcomes_of(tasks.found, one, folds, plan)
     table = task_table(tasks)
     with whole(f"{base}.classify.tasks.tsv") as beside:
