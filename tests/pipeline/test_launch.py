@@ -136,9 +136,9 @@ def test_a_sheet_of_the_wrong_form_is_refused(tmp_path, text, words):
     ("slurm,gpu,apptainer", {"process.executor": "slurm", "apptainer.enabled": "true",
                              "process.'withLabel:gpu'.maxForks": "16", "process.'withLabel:gpu'.accelerator": "1",
                              "process.resourceLimits": "[cpus:64, memory:'256.GB', time:'240.h']"}),
-    ("gpu,podman", {"podman.enabled": "true", "process.container": "localhost/hiclstm",
+    ("gpu,podman", {"podman.enabled": "true", "process.container": "localhost/hiclstm:0.1.0",
                     "process.'withLabel:gpu'.maxForks": "1"}),
-    ("docker", {"docker.enabled": "true", "process.container": "hiclstm"}),
+    ("docker", {"docker.enabled": "true", "process.container": "hiclstm:0.1.0"}),
     ("singularity", {"singularity.enabled": "true", "singularity.envWhitelist": "CUDA_VISIBLE_DEVICES"}),
 ])
 def test_profiles(tmp_path, profile, expected):

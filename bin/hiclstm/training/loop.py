@@ -77,11 +77,7 @@ def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarra
 
 
 def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: int) -> None:
-    """Set the output's distance curve to the map's own decay, so that training starts near the expected map.
-
-    Where the model has a path, half of the expected contacts are left to it: with few barriers some 20 loading sites
-    reach both bins of a pair, so its own curve starts at a twentieth of the decay.
-    """
+    """Set the output's distance curve to the map's own decay, so that training starts from the expected map."""
     mean, pairs = expected_by_distance(contact_map, width)
     use = pairs > 0
     basis = distance_basis(torch.arange(width)).numpy()[use]
@@ -91,9 +87,14 @@ def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: in
     curve = np.linalg.solve((basis * weight).T @ (basis * weight) + ridge, (basis * weight).T @ (target * weight))
     with torch.no_grad():
         model.distance_bias.copy_(torch.from_numpy(curve[:, 0]))
-        if model.config.path_reach:
-            model.path.curve.copy_(model.distance_bias - math.log(20))
-            model.distance_bias -= math.log(2)
+
+
+def leave_half_to_path(model: HiCLSTM) -> None:
+    """Share the expected contacts between distance curve and path: with few barriers some 20 loading sites reach both
+    bins of a pair, so the path's own curve starts at a twentieth of the decay."""
+    with torch.no_grad():
+        model.path.curve.copy_(model.distance_bias - math.log(20))
+        model.distance_bias -= math.log(2)
 
 
 def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
@@ -143,6 +144,8 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
     model = HiCLSTM(config, contact_map.bins, options.seed)
     if config.distance_term and config.likelihood == "counts":
         start_from_distance_decay(model, contact_map, width)
+        if config.path_reach:
+            leave_half_to_path(model)
     mean, found = expected_by_distance(contact_map, width)
     level = float((mean * found).sum() / found.sum()) if config.likelihood == "counts" else 1.0
     model.to(options.device)
