@@ -64,7 +64,11 @@ class TrainedModel:
             raise InputError(f"{path}: is not a hiclstm model of format {FORMAT}")
         bins = Bins(tuple(found["bins"]["chromosomes"]), tuple(found["bins"]["sizes"]), found["bins"]["resolution"])
         network = HiCLSTM(ModelConfig.from_dict(found["config"]), bins)
-        network.load_state_dict(found["state"])
+        try:
+            network.load_state_dict(found["state"])
+        except RuntimeError as problem:
+            reason = str(problem).splitlines()[-1].strip()
+            raise InputError(f"{path}: its weights do not fit its configuration ({reason})") from None
         network.requires_grad_(False)
         return cls(network, bins, found["usable"].numpy(), found["facts"], threads)
 

@@ -153,6 +153,15 @@ def test_a_model_file_returns_the_same_predictions(tmp_path):
     assert np.array_equal(again.expected_band("1"), model.expected_band("chr1"), equal_nan=True)
 
 
+def test_weights_that_do_not_fit_the_configuration_are_refused_in_words(tmp_path):
+    path = tmp_path / "x.model.pt"
+    TrainedModel(random_model(with_path()), BINS, np.ones(len(BINS), bool)).save(path)
+    held = torch.load(path, weights_only=True)
+    torch.save(held | {"config": held["config"] | {"hidden_size": 16}}, path)
+    with pytest.raises(InputError, match="do not fit"):
+        TrainedModel.load(path)
+
+
 class Payload:
     """What a hostile model file would hold: unpickling it writes a file."""
 
