@@ -7,6 +7,9 @@ include { SIMULATE_CONTACTS } from './modules/simulate_contacts'
 include { PREPARE_CONTACTS  } from './modules/prepare_contacts'
 include { TRAIN_MODEL       } from './modules/train_model'
 include { RECONSTRUCT_MAP   } from './modules/reconstruct_map'
+include { COMPARE_METHODS   } from './modules/compare_methods'
+include { CLASSIFY_ELEMENTS } from './modules/classify_elements'
+include { ATTRIBUTE_POSITIONS } from './modules/attribute_positions'
 include { PERTURB_GENOME    } from './modules/perturb_genome'
 include { REPORT            } from './modules/report'
 include { VERSIONS          } from './modules/versions'
@@ -28,13 +31,16 @@ workflow {
         annotations = SIMULATE_CONTACTS.out.annotations
         variants = SIMULATE_CONTACTS.out.variants
         truth = SIMULATE_CONTACTS.out.truth
+        barriers = SIMULATE_CONTACTS.out.barriers
     }
     else {
         sheet = channel.fromPath(params.input, glob: false)
         annotations = params.annotations ? channel.fromPath(params.annotations, glob: false) : channel.empty()
         variants = params.variants ? channel.fromPath(params.variants, glob: false) : channel.empty()
         truth = channel.empty()
+        barriers = channel.empty()
     }
+    fasta = params.fasta ? channel.fromPath(params.fasta, glob: false) : channel.empty()
     samples = sheet.flatMap { path -> samplesOf(path, params, code) }
 
     PREPARE_CONTACTS(samples.map { sample -> [sample.meta, sample.contacts, sample.inside] })
@@ -43,20 +49,32 @@ workflow {
     TRAIN_MODEL(maps)
     trained = maps.join(TRAIN_MODEL.out.model)                                          // [meta, map, model]
 
-    RECONSTRUCT_MAP(
-        trained.join(otherReplicates(maps))                                             // + maps of the same cell type
-            .join(samples.map { sample -> [sample.meta, sample.truth, sample.loops] })
-    )
+    replicates = trained.join(otherReplicates(maps))                                    // + maps of the same cell type
+    RECONSTRUCT_MAP(replicates.join(samples.map { sample -> [sample.meta, sample.truth, sample.loops] }))
 
-    known = samples.combine(asOne(annotations))                                        // [meta, rows, files]
+    known = samples.combine(asOne(annotations))                                         // [meta, rows, files]
         .map { sample, sheets -> [sample.meta] + (sheets ? annotationsOf(sheets[0], sample.meta.cell_type) : [[], []]) }
+    annotated = known.filter { _meta, rows, _files -> rows }
+
+    // Vectors of a cell type's first replicate; decoders trained again on it and on the others.
+    COMPARE_METHODS(
+        replicates.filter { _meta, map, _model, others -> params.compare && others.every { other -> map.name < other.name } }
+            .join(known.map { meta, rows, files -> [meta, filesOf('subcompartments', rows, files)] })
+    )
+    CLASSIFY_ELEMENTS(maps.join(TRAIN_MODEL.out.representations).join(annotated))
+    ATTRIBUTE_POSITIONS(
+        trained.join(known).combine(asOne(fasta)).combine(asOne(barriers.flatten())).map { row ->
+            row.dropRight(1) + [row.last().findAll { file -> file.name == "${row[0].cell_type}.truth.tsv" }]
+        }
+    )
     PERTURB_GENOME(
         trained.join(known).combine(asOne(variants)).combine(asOne(truth))
             .filter { _row -> params.simulate || params.annotations || params.variants }
     )
 
     results = PREPARE_CONTACTS.out.report
-        .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report, PERTURB_GENOME.out.report)
+        .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report, COMPARE_METHODS.out.report, CLASSIFY_ELEMENTS.out.report,
+            ATTRIBUTE_POSITIONS.out.report, PERTURB_GENOME.out.report)
         .flatten().toSortedList { one, other -> one.name <=> other.name }               // one list of files
     REPORT(samples.map { sample -> sample.meta }.toSortedList { one, other -> one.id <=> other.id }, results, results.map { _files -> failures(trace) })
 
@@ -72,6 +90,11 @@ workflow {
 // A channel's files as one list, empty or not, that combine() takes for one element.
 def asOne(files) {
     files.toList().map { list -> [list] }
+}
+
+// The files of an annotation sheet's rows that hold one element.
+def filesOf(element, rows, files) {
+    [rows, files].transpose().findAll { row, _file -> row.element == element }.collect { _row, file -> file }
 }
 
 // [meta, map] -> [meta, maps of the other replicates of the same cell type and resolution]

@@ -1,4 +1,7 @@
 // Which positions drive the map: integrated gradients, barrier costs and knockouts of every bin, and what lies there.
+
+include { annotationSheet } from '../subworkflows/sheets'
+
 process ATTRIBUTE_POSITIONS {
     tag "${meta.id}"
     label 'light'
@@ -12,12 +15,9 @@ process ATTRIBUTE_POSITIONS {
     path "${meta.id}.attribute*.{json,tsv,svg}", emit: report
 
     script:
-    def given = files instanceof List ? files : [files]
-    def rows = [elements, given].transpose().collect { row, file -> [row.cell_type, row.element, file, row.column ?: '', row.threshold ?: ''].join(',') }
     """
     cat > annotations.csv <<'END'
-    cell_type,element,file,column,threshold
-    ${rows.join('\n    ')}
+    ${annotationSheet(elements, files)}
     END
     attribute_positions.py --contacts ${map} --model ${model} --annotations annotations.csv --seed ${params.seed} \\
         --threads ${task.cpus} ${fasta ? "--fasta ${fasta}" : ''} ${truth ? "--truth ${truth}" : ''} \\

@@ -1,4 +1,7 @@
 // Which elements the vectors know: every line of the annotation sheet, held out, beside other representations and controls.
+
+include { annotationSheet } from '../subworkflows/sheets'
+
 process CLASSIFY_ELEMENTS {
     tag "${meta.id}"
     label 'light'
@@ -11,17 +14,13 @@ process CLASSIFY_ELEMENTS {
     path "${meta.id}.classify.predictions.parquet", emit: predictions
 
     script:
-    // `elements`: cell_type, element, column and threshold of each of `files`, in their order.
-    def given = files instanceof List ? files : [files]
-    def rows = [elements, given].transpose().collect { row, file -> [row.cell_type, row.element, file, row.column ?: '', row.threshold ?: ''].join(',') }
     """
     cat > annotations.csv <<'END'
-    cell_type,element,file,column,threshold
-    ${rows.join('\n    ')}
+    ${annotationSheet(elements, files)}
     END
     classify_elements.py --contacts ${map} --annotations annotations.csv --seed ${params.seed} \\
         --representations ${representations} pca sci sniper_intra position coverage \\
-        --representation-size ${params.representation_size}
+        --representation-size ${params.representation_size} ${task.ext.args ?: ''}
     """
 
     stub:

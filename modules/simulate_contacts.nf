@@ -10,6 +10,7 @@ process SIMULATE_CONTACTS {
     path "annotations.csv", emit: annotations
     path "variants.vcf", emit: variants
     path "truth/truth.json", emit: truth
+    path "truth/*.truth.tsv", emit: barriers
     path "{maps,truth}", type: 'dir', emit: files
 
     script:
@@ -20,7 +21,7 @@ process SIMULATE_CONTACTS {
     stub:
     """
     mkdir maps truth
-    touch truth/truth.json
+    touch truth/truth.json ${cell_types.tokenize(',').collect { name -> "truth/${name}.truth.tsv" }.join(' ')}
     echo cell_type,replicate,contacts > samplesheet.csv
     for sample in ${cell_types.tokenize(',').collectMany { name -> name == 'GM12878' ? ["${name},1", "${name},2"] : ["${name},1"] }.join(' ')}; do
         touch "maps/\$sample.cool"

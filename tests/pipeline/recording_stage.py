@@ -38,6 +38,16 @@ elif stage == "reconstruct_map":
     sample = options["--contacts"][0].removesuffix(".cool")
     for suffix in ("predicted.mcool", "reconstruct.metrics.tsv", "map.svg", "map.figure.json"):
         Path(f"{sample}.{suffix}").touch()
+elif stage == "compare_methods":
+    Path(f"{options['--contacts'][0].removesuffix('.cool')}.compare.metrics.tsv").touch()
+elif stage == "classify_elements":
+    sample = options["--contacts"][0].removesuffix(".cool")
+    Path(f"{sample}.classify.metrics.tsv").write_text(Path(options["--annotations"][0]).read_text())
+    Path(f"{sample}.classify.predictions.parquet").touch()
+elif stage == "attribute_positions":
+    sample = options["--contacts"][0].removesuffix(".cool")
+    for suffix in ("attribution.bw", "attribution.tsv", "attribution.bedGraph", "attribute.metrics.tsv"):
+        Path(f"{sample}.{suffix}").touch()
 elif stage == "perturb_genome":
     sample = options["--contacts"][0].removesuffix(".cool")
     Path(f"{sample}.variants.tsv").write_text(Path(options["--annotations"][0]).read_text())

@@ -28,7 +28,7 @@ def test_every_stage_runs_on_simulated_data(small):
     assert list((small.results / "GM12878/10000/figures").glob("GM12878_1.10000.*.svg"))
     assert "<html" in (small.results / "report.html").read_text()[:1000].lower()
     metrics = pd.read_csv(small.results / "metrics.tsv", sep="\t", dtype=str)
-    assert {"prepare", "train", "reconstruct"} <= set(metrics["stage"])
+    assert {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb"} <= set(metrics["stage"])
     # Each replicate is scored on the other one, and on the truth.
     against = metrics[(metrics["stage"] == "reconstruct") & (metrics["replicate"] == "1")]["against"]
     assert {"2", "truth"} <= set(against)
@@ -115,6 +115,9 @@ def test_libraries_names_failures_and_retries(tmp_path, recorded):
     assert reconstruct["--truth"] == ["truth/t.50000.cool"] and reconstruct["--loops"] == ["loops/loops.bedpe"]
     assert reconstruct["--regions"] == ["chr1:0-10", "chr2:5-20"]
     assert not {"--against", "--truth"} & set(called("RECONSTRUCT_MAP", "H1-hESC_1.50000"))
+    # Other methods are compared on the first replicate, decoders tested on the second.
+    assert called("COMPARE_METHODS", "A_b_1.50000")["--against"] == ["A_b_2.50000.cool"]
+    assert "A_b_2.50000" not in {row["tag"] for row in run.tasks("COMPARE_METHODS")}
     assert called("RECONSTRUCT_MAP", "A_b_1.100000")["--truth"] == ["truth/t.100000.cool"]
     # A killed training goes on from where the first attempt was.
     first, second = run.tasks("TRAIN_MODEL (K+562")
@@ -142,5 +145,9 @@ def test_variants_and_annotations_reach_the_perturbation(tmp_path, recorded):
     row = next(row for row in run.tasks("PERTURB_GENOME") if row["tag"] == "K562_1.10000")
     options = json.loads(open(f"{row['workdir']}/called.json").read())["options"]
     assert options["--variants"] == ["variants/v.vcf"] and "--truth" not in options
-    without = nextflow(tmp_path / "without", "--input", tmp_path / "sheet.csv", pipeline=recorded)
-    assert without.status == 0 and not without.tasks("PERTURB_GENOME")
+    classified = (run.results / "K562/10000/K562_1.10000.classify.metrics.tsv").read_text().splitlines()
+    assert [line.split(",")[3:] for line in classified[1:]] == [["", ""], ["5", "0.5"]]
+    assert len(run.tasks("ATTRIBUTE_POSITIONS")) == len(run.tasks("COMPARE_METHODS")) == 2
+    without = nextflow(tmp_path / "without", "--input", tmp_path / "sheet.csv", "--compare", "false", pipeline=recorded)
+    assert without.status == 0 and len(without.tasks("ATTRIBUTE_POSITIONS")) == 2
+    assert not any(without.tasks(stage) for stage in ("PERTURB_GENOME", "CLASSIFY_ELEMENTS", "COMPARE_METHODS"))

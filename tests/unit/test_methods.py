@@ -312,8 +312,10 @@ def test_chromosomes_are_split_whole():
 
 
 def test_too_short_a_chromosome_cannot_be_split():
-    with pytest.raises(InputError, match="fewer than two blocks"):
+    with pytest.raises(InputError, match="30 usable bins of .* are too few"):
         Split.of(contact_map([compartments(30)]), 1)
+    short = Split.of(contact_map([compartments(300)], resolution=10_000), 1)
+    assert short.train.sum() > 60 and short.test.sum() > 100 and not (short.train & short.test).any()
 
 
 def test_matched_maps_share_missing_bins_and_total():

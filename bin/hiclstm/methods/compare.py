@@ -37,7 +37,8 @@ class Split:
 
     A pair belongs to its lower bin, its row. With several chromosomes, half of them (chosen by the seed) are learned
     from and the rest tested. With one, blocks of at least 5 Mb take turns, and training blocks end at least 0.5 Mb
-    before a test block begins, because neighbouring rows share contacts.
+    before a test block begins, because neighbouring rows share contacts; one shorter than 20 Mb is cut into quarters,
+    a tenth of each kept apart.
 
     Attributes
     ----------
@@ -62,15 +63,13 @@ class Split:
                      f"{', '.join(name for name in present if name not in chosen)}")
             return cls(train & usable, test & usable, words)
         span = bins.span(present[0])
-        block, gap = (-(-length // (bins.resolution * LANES)) * LANES for length in (BLOCK, GAP))  # whole tiles
         own = np.flatnonzero(usable[span])
+        share = min(1.0, int(own[-1] + 1 - own[0]) * bins.resolution / (4 * BLOCK))
+        block, gap = (-(-int(share * length) // (bins.resolution * LANES)) * LANES for length in (BLOCK, GAP))  # whole tiles
         first = int(own[0]) // LANES * LANES
         starts = np.arange(first, int(own[-1]) + 1, block)
         if len(starts) > 2 and own[-1] + 1 - starts[-1] < block / 2:
             starts = starts[:-1]  # a short end joins the block before it
-        if len(starts) < 2:
-            raise InputError(f"{present[0]}: its {len(own):,} usable bins of {bins.resolution:,} bp are fewer than two "
-                             f"blocks of {BLOCK / 1e6:g} Mb, so no decoder can be tested on rows it has not seen")
         edges = [*starts, int(own[-1]) + 1]
         for k, (begin, end) in enumerate(pairwise(edges)):
             if k % 2 == seed % 2:
@@ -79,6 +78,9 @@ class Split:
                 train[span.start + begin + before:span.start + end - after] = True
             else:
                 test[span.start + begin:span.start + end] = True
+        if not (train.any() and test.any()):
+            raise InputError(f"{present[0]}: its {len(own):,} usable bins of {bins.resolution:,} bp are too few: no decoder "
+                             f"can be tested on rows it has not seen")
         words = (f"decoders learned from every second block of {block * bins.resolution / 1e6:g} Mb of rows of "
                  f"{present[0]}, tested on the others, {gap * bins.resolution / 1e6:g} Mb apart")
         return cls(train & usable, test & usable, words)
