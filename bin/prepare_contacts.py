@@ -18,11 +18,16 @@ contact files (--contacts), recognised by their content; what follows '::' says 
   chr22.txt.gz::chr22              Juicer dump (start1 start2 count), one chromosome a file; without '::' the chromosome
                                    is taken from a file name like chr22.50kb.txt.gz
   all.txt.gz                       Juicer dump with chromosomes (chr1 start1 chr2 start2 count)
-Several files are summed: libraries of one map, or one file for each chromosome.
+  5c.matrix.gz                     5C with fragment names primer|assembly|chr:start-end (cworld, my5C), or three columns:
+                                   two such names and a count
+  5c.txt.gz::primers.bed           primer1 primer2 count, primers placed by a BED file
+  capture.bedpe                    BEDPE whose eighth (else seventh) column is a count
+Several files are summed: libraries of one map, or one file for each chromosome. Of 5C and capture, a fragment belongs to
+the bin that holds its middle, bins without fragments are missing, and coordinates stay in the file's assembly.
 
 balancing (--balance):
   auto       the file's own vector (weight, KR, SCALE, VC) where it makes row sums flat, else computed; this is decided
-             for each chromosome by itself
+             for each chromosome by itself; of 5C and capture computed from what measured pairs are expected to have
   KR, …      that vector, whether or not it is flat; an error lists those that exist if there is none of the name
   none       every weight 1
   balanced   the values are balanced already (assumed of values that are not whole numbers, as of Juicer's KR dumps)

@@ -12,6 +12,9 @@ from pathlib import Path
 import cooler
 import numpy as np
 import pandas as pd
+from scipy.fft import irfft, next_fast_len, rfft
+
+from .fragments import measured_share
 
 EVEN_ENOUGH = 0.05  # unevenness up to which a vector is taken unasked; genome-wide balancing often leaves more in cis
 COVERED_ENOUGH = 0.5  # share of the bins with contacts that such a vector must cover
@@ -123,6 +126,57 @@ def compute(bin1, bin2, counts, n: int, folder: Path, resolution: int, why: str)
     if not np.all(facts["converged"]):
         why += f"; the iteration stopped after {MOST_ITERATIONS} rounds"
     return Balancing(weight, "computed", "multiplied", left, why)
+
+
+def of_fragments(bin1, bin2, counts, share, why: str) -> Balancing:
+    """Balance 5C or capture: each bin is as visible as its total over what its measured pairs are expected to have.
+
+    Row sums cannot be made equal where only a region, or only some pairs of bins, are measured. So the counts are taken
+    as Poisson with mean ``b_i b_j m_ij e_(j - i)``, m the measured share, e the mean of the distance; b, the same as
+    1 / weight, and e are fitted in turn until each bin's total is what is expected of it (sums by FFT). Bins without
+    fragments or contacts are missing. Distance 0 is left out of the fit.
+
+    Parameters
+    ----------
+    share : float64 [n], share of a bin's fragments that are of the first set, NaN without fragments
+    """
+    n = len(share)
+    off = bin1 != bin2
+    total = row_sums(bin1, bin2, counts, n, nearest=1)
+    usable = np.isfinite(share) & (total > 0)
+    by_distance = np.bincount((bin2 - bin1)[off], counts[off], minlength=n)
+    first, second = np.where(usable, share, 0), np.where(usable, 1 - share, 0)
+    length = next_fast_len(2 * n)
+
+    def around(kernel, values):
+        """Sum over j of kernel[|i - j|] values[j]."""
+        ring = np.zeros(length)
+        ring[:n], ring[length - n + 1:] = kernel, kernel[:0:-1]
+        return irfft(rfft(ring) * rfft(values, length), length)[:n]
+
+    def apart(one, other):
+        """Sum over i of one[i] other[i + d] + other[i] one[i + d], for each d."""
+        spectrum = rfft(one, length) * rfft(other, length).conj()
+        return 2 * irfft(spectrum.real, length)[:n]
+
+    visible, change = np.where(usable, 1.0, 0.0), np.inf
+    for _ in range(MOST_ITERATIONS):
+        pairs = 2 * apart(visible * first, visible * second)
+        expected = np.divide(by_distance, pairs, out=np.zeros(n), where=pairs > 1e-6)
+        expected[0] = 0
+        of_bin = 2 * visible * (first * around(expected, visible * second) + second * around(expected, visible * first))
+        ratio = np.divide(total, of_bin, out=np.ones(n), where=usable & (of_bin > 1e-9))
+        visible *= np.sqrt(ratio)
+        change = np.abs(ratio - 1).max()
+        if change < 1e-6:
+            break
+    weight = np.divide(1.0, visible, out=np.full(n, np.nan), where=visible > 0)
+    both = usable[bin1] & usable[bin2]
+    measured = measured_share(share[bin1], share[bin2])
+    both &= measured > 0
+    v = counts[both] * weight[bin1[both]] * weight[bin2[both]] / measured[both]
+    weight *= np.sqrt(counts[both].sum() / v.sum()) if v.sum() > 0 else np.nan
+    return Balancing(weight, "by expected contacts", "multiplied", float(change), why)
 
 
 def none(bin1, bin2, counts, n: int, name: str, why: str) -> Balancing:

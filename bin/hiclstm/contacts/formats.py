@@ -13,8 +13,11 @@ from ..errors import InputError
 READ_AT_FIRST = 200_000  # bytes looked at to recognise a text file
 SAMPLE_LINES = 2_000
 
-KINDS = ("a .hic, .cool or .mcool file, 4DN .pairs, a HiC-Pro .matrix with its .bed, or Juicer dump text "
-         "(start1 start2 count)")
+KINDS = ("a .hic, .cool or .mcool file, 4DN .pairs, a HiC-Pro .matrix with its .bed, Juicer dump text (start1 start2 "
+         "count), or 5C and capture as a matrix with fragment names, a table of primer pairs or BEDPE")
+
+# A fragment as cworld and my5C name it: primer|assembly|chromosome:start-end.
+FRAGMENT = r"^[^|]*\|([^|]*)\|([^|:]+):(\d+)-(\d+)$"
 
 # Text with one contact a line: which columns hold chromosome and position of both ends, and where the strands stand
 # (by which the layouts are told apart).
@@ -30,9 +33,10 @@ STRANDS = {"+", "-", "0", "1", "16"}
 class Source:
     """One contact file as the user named it: ``path`` or ``path::part``.
 
-    ``kind`` is one of ``hic``, ``cooler``, ``pairs``, ``hicpro``, ``juicer`` (three columns, one chromosome) and
-    ``juicer_chromosomes`` (five columns, chromosomes named). ``columns`` are those of a pairs file (chromosome 1,
-    position 1, chromosome 2, position 2), ``header`` its lines that begin with ``#``.
+    ``kind`` is one of ``hic``, ``cooler``, ``pairs``, ``hicpro``, ``juicer`` (three columns, one chromosome),
+    ``juicer_chromosomes`` (five columns, chromosomes named), and of chosen fragments ``fragment matrix``, ``fragment
+    pairs``, ``fragment bedpe``. ``columns`` are those of a pairs file (chromosome 1, position 1, chromosome 2,
+    position 2) or that of a BEDPE's count, ``header`` its lines that begin with ``#``.
     """
 
     path: Path
@@ -110,6 +114,9 @@ def _recognise_text(path: Path, part: str) -> Source:
         return Source(path, _no_part(path, part, "a pairs file"), "pairs", _columns_named(path, header), header)
     if not rows:
         raise InputError(f"{path}: holds no contacts, only {len(header)} comment lines")
+    fragments = _fragments(path, part, rows)
+    if fragments is not None:
+        return fragments
     first = rows[0]
     if len(first) == 3 and all(_is_number(field) for field in first):
         by_name = path.name.removesuffix(".gz").endswith(".matrix") or part.removesuffix(".gz").endswith(".bed")
@@ -123,7 +130,29 @@ def _recognise_text(path: Path, part: str) -> Source:
     shown = "\t".join(first)[:80]
     raise InputError(f"{path}: line {len(header) + 1} is {shown!r}, which is none of the layouts known: "
                      "start1 start2 count; chr1 start1 chr2 start2 count; readID chr1 pos1 chr2 pos2 strand1 strand2 "
-                     "(4DN pairs); chr1 pos1 strand1 chr2 pos2 strand2; readID chr1 pos1 strand1 chr2 pos2 strand2")
+                     "(4DN pairs); chr1 pos1 strand1 chr2 pos2 strand2; readID chr1 pos1 strand1 chr2 pos2 strand2; a "
+                     "matrix with fragment names (primer|assembly|chr:start-end); primer1 primer2 count; BEDPE with a "
+                     "count")
+
+
+def _fragments(path: Path, part: str, rows) -> Source | None:
+    """What a file of chosen fragments is, by its first lines; None where it is none."""
+    header = [field for field in rows[0] if re.match(FRAGMENT, field)]
+    if len(header) >= 2 and len(header) >= len(rows[0]) - 1 and not _is_number(rows[0][-1]):
+        return Source(path, _no_part(path, part, "a matrix with fragment names"), "fragment matrix")
+    for row in rows[:2]:  # the first line may name the columns
+        if len(row) == 3 and not _is_number(row[0]) and not _is_number(row[1]) and _is_number(row[2]):
+            placed = all(re.match(FRAGMENT, field) for field in row[:2])
+            if not placed and not part:
+                raise InputError(f"{path}: is a table of primer pairs whose names ({row[0]!r}) hold no coordinates; name "
+                                 f"the BED file of the primers after '::', as in {path.name}::primers.bed")
+            return Source(path, _no_part(path, part, "such a table") if placed else part, "fragment pairs")
+        if len(row) >= 7 and all(row[k].isdigit() for k in (1, 2, 4, 5)) and int(row[1]) < int(row[2]) \
+                and int(row[4]) < int(row[5]):
+            column = next((k for k in (7, 6) if len(row) > k and _is_number(row[k])), None)
+            if column is not None:
+                return Source(path, _no_part(path, part, "a BEDPE file"), "fragment bedpe", (column,))
+    return None
 
 
 def _columns_named(path: Path, header) -> tuple[int, ...]:

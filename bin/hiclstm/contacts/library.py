@@ -68,6 +68,7 @@ class Library:
     vector_names : all that the file has at this resolution
     trans : contacts between the chromosomes read; None where the file cannot say
     raw : all counts are whole numbers
+    fragments : of 5C and capture, chromosome → fragments of the first and second set in each bin: float64 [bins, 2]
     notes : what the reader has to say about it
     """
 
@@ -83,6 +84,7 @@ class Library:
     trans: float | None = None
     raw: bool = True
     pairs: dict[tuple[str, str], Path] = field(default_factory=dict)
+    fragments: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def pixels(self, first: str, second: str):
@@ -169,11 +171,12 @@ def resolution_to_read(source, available, wanted: int) -> int:
 
 def read(name: str, request: Request, folder: Path, report=lambda contacts: None) -> Library:
     """Recognise and read one file here and now (see :func:`read_apart` for the guarded way)."""
-    from . import cool, hic, matrices, pairs
+    from . import cool, fragments, hic, matrices, pairs
 
     source = recognise(name)
     readers = {"hic": hic.read, "cooler": cool.read, "pairs": pairs.read, "hicpro": matrices.read_hicpro,
-               "juicer": matrices.read_juicer, "juicer_chromosomes": matrices.read_juicer}
+               "juicer": matrices.read_juicer, "juicer_chromosomes": matrices.read_juicer,
+               **dict.fromkeys(("fragment matrix", "fragment pairs", "fragment bedpe"), fragments.read)}
     folder.mkdir(parents=True, exist_ok=True)
     library = readers[source.kind](source, request, folder, report)
     if library.resolution not in (1, request.resolution):

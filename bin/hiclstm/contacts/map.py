@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..genome import Bins
+from .fragments import measured_share
 
 PIXELS_AT_ONCE = 20_000_000
 
@@ -25,6 +26,9 @@ class ContactMap:
     weight : float64 [N], multiplicative balancing weight; NaN marks a missing (unmappable) bin. The balanced
         value ``v_ij = count_ij * weight_i * weight_j`` is on the scale of raw counts: each chromosome's total is kept
     facts : what PREPARE_CONTACTS recorded about the map (source, balancing, scale, verdict)
+    first_share : of 5C and capture, float64 [N], the share of a bin's fragments that are of the first set (forward
+        primers, baits), NaN without fragments; None where all pairs were measured. It says which pairs of bins were
+        measured, and how often compared with others (`fragments.measured_share`)
     """
 
     bins: Bins
@@ -33,6 +37,7 @@ class ContactMap:
     counts: np.ndarray
     weight: np.ndarray
     facts: dict = field(default_factory=dict)
+    first_share: np.ndarray | None = None
 
     @property
     def usable(self) -> np.ndarray:
@@ -62,10 +67,12 @@ class ContactMap:
         bins = everything.subset(chromosomes) if chromosomes else everything
         if "weight" not in file.bins().columns:
             raise InputError(f"{path}: has no column 'weight'; give it to PREPARE_CONTACTS first")
-        weight, sizes, columns, counts = [], [], [], []
+        weight, sizes, columns, counts, share = [], [], [], [], []
         for name in bins.chromosomes:
             there, here = everything.span(name), bins.span(name)
             weight.append(file.bins()[there.start:there.stop]["weight"].to_numpy(np.float64))
+            if "first_share" in file.bins().columns:
+                share.append(file.bins()[there.start:there.stop]["first_share"].to_numpy(np.float64))
             rows_found = np.zeros(there.stop - there.start, np.int64)
             first, last = (int(file._load_dset("indexes/bin1_offset")[edge]) for edge in (there.start, there.stop))
             for at in range(first, last, PIXELS_AT_ONCE):
@@ -78,7 +85,8 @@ class ContactMap:
         starts = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
         empty = np.zeros(0, np.float32)
         return cls(bins, starts, np.concatenate(columns or [empty]).astype(np.int32, copy=False),
-                   np.concatenate(counts or [empty]), np.concatenate(weight), dict(info.get("metadata") or {}))
+                   np.concatenate(counts or [empty]), np.concatenate(weight), dict(info.get("metadata") or {}),
+                   np.concatenate(share) if share else None)
 
     def width(self, wanted: int | None = None) -> int:
         """Distances to work on, in bins: those ``wanted`` (None: all) that the longest chromosome and the source have."""
@@ -90,13 +98,23 @@ class ContactMap:
         span = self.bins.span(chromosome)
         entries = slice(int(self.starts[span.start]), int(self.starts[span.stop]))
         return ContactMap(self.bins.subset([chromosome]), self.starts[span.start:span.stop + 1] - entries.start,
-                          self.columns[entries] - np.int32(span.start), self.counts[entries], self.weight[span], self.facts)
+                          self.columns[entries] - np.int32(span.start), self.counts[entries], self.weight[span], self.facts,
+                          None if self.first_share is None else self.first_share[span])
+
+    def measured_band(self, chromosome: str, width: int) -> np.ndarray | None:
+        """Measured pairs of fragments of each pair of bins, relative to others: float64 [n, width]; 0 where none was
+        measured, NaN where a bin has no fragment or lies past the end. None for maps of all pairs, where it is 1."""
+        if self.first_share is None:
+            return None
+        share = self.first_share[self.bins.span(chromosome)]
+        beyond = np.concatenate([share, np.full(width, np.nan)])
+        return measured_share(share[:, None], np.lib.stride_tricks.sliding_window_view(beyond, width)[:len(share)])
 
     def balanced_band(self, chromosome: str, width: int | None = None) -> np.ndarray:
         """Balanced values of one chromosome by distance: float32 [n, width].
 
         Entry ``[i, d]`` is v of bins i and i + d (both counted from the chromosome's start); zero counts are 0,
-        pairs that touch a missing bin, pass the chromosome's end or lie beyond ``reach`` are NaN.
+        pairs that touch a missing bin, pass the chromosome's end, lie beyond ``reach`` or were not measured are NaN.
         ``width`` is in bins, all by default.
         """
         span = self.bins.span(chromosome)
@@ -114,6 +132,9 @@ class ContactMap:
         for at in range(0, n, 4096):  # blocks of rows: the products are float64 and would triple the memory
             block = slice(at, min(at + 4096, n))
             band[block] *= weight[block, None] * partner[block]
+        measured = self.measured_band(chromosome, width)
+        if measured is not None:
+            band /= np.where(measured > 0, measured, np.nan)
         if self.reach is not None:
             band[:, self.reach:] = np.nan
         return band
@@ -129,13 +150,16 @@ def band_to_square(band: np.ndarray) -> np.ndarray:
     return square
 
 
-def write_cool(path, bins: Bins, weight, pixels, facts: dict, counts_dtype="int32") -> None:
-    """Write one `.cool` whole. ``pixels``: a table or tables in turn (bin1_id, bin2_id, count), upper triangle."""
+def write_cool(path, bins: Bins, weight, pixels, facts: dict, counts_dtype="int32", first_share=None) -> None:
+    """Write one `.cool` whole. ``pixels``: a table or tables in turn (bin1_id, bin2_id, count), upper triangle;
+    ``weight`` and ``first_share`` become columns of its bins where they are not None."""
     from ..files import whole
 
     table = bins.table.copy()
     if weight is not None:
         table["weight"] = weight
+    if first_share is not None:
+        table["first_share"] = first_share
     with whole(Path(path)) as beside:
         cooler.create_cooler(str(beside), table, pixels, dtypes={"count": counts_dtype}, metadata=facts,
                              ordered=True, symmetric_upper=True)

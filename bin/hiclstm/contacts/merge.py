@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..genome import match_name, plain_name
 from .chromosomes import natural_order, to_learn_from
+from .fragments import common_name, first_share, matching
 from .library import Library, Request
 
 
@@ -93,6 +94,27 @@ class Libraries:
         own = next(own for library, own in zip(self.libraries, self._own, strict=True) if library is holding[0])[name]
         return {vector: holding[0].vectors[own, vector] for vector in self.request.vectors_wanted
                 if (own, vector) in holding[0].vectors}
+
+    def first_share(self, name: str, bins: int) -> np.ndarray | None:
+        """Of 5C and capture: share of each bin's fragments that are of the first set: float64 [bins], NaN without any.
+
+        None for maps of all pairs. Libraries that are summed must have the same fragments.
+        """
+        found = [(library, common_name(name, library.fragments)) for library in self.holding(name)]
+        source, numbers = found[0][0].source, found[0][1]
+        for library, other in found[1:]:
+            if (numbers is None) != (other is None):
+                raise InputError(f"{library.source}: a map of chosen fragments and one of all pairs ({source}) cannot be "
+                                 "summed")
+            if numbers is not None and not matching(numbers, other):
+                raise InputError(f"{library.source}: has other fragments on {name} than {source}: such maps cannot be "
+                                 "summed; give them as replicates")
+        if numbers is None:
+            return None
+        share = np.full(bins, np.nan)
+        n = min(bins, len(numbers))
+        share[:n] = first_share(numbers[:n])
+        return share
 
     def chosen(self) -> tuple[list[str], list[str]]:
         """The chromosomes to prepare, and notes on those left out."""

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,8 @@ def prepare(files: Sequence[str], sample: Sample, request: Request, output, *,
     ----------
     files : libraries of one map, each ``path`` or ``path::part``; they are summed
     request : resolution, chromosomes, assembly, balancing
-    probability_scale : ``coverage`` (1), ``depth_matched`` (median contact probability 0.5) or a factor
+    probability_scale : ``coverage`` (1; of 5C and capture the next), ``depth_matched`` (median contact probability 0.5)
+        or a factor
     patience : seconds without progress after which reading a file is given up
     say : called with each thing the user should know while it works
 
@@ -69,6 +70,9 @@ def prepare(files: Sequence[str], sample: Sample, request: Request, output, *,
                 + "".join(f"; {note}" for note in libraries[-1].notes))
         together = Libraries(libraries, request)
         kept, quality, notes = _balance(together, request, sample, scratch, say)
+        if probability_scale == "coverage" and any(library.fragments for library in libraries):
+            probability_scale = "depth_matched"  # counts of amplified ligation products have no scale of their own
+            notes.append("equation 1 is depth-matched, as counts of 5C and capture have no scale of their own")
         scale = quality.probability_scale(probability_scale)
         quality.check_saturation(sample.id, scale)
         record = _record(together, sample, quality, scale, probability_scale, notes, len(kept))
@@ -89,8 +93,12 @@ def _balance(together: Libraries, request: Request, sample: Sample, scratch: Pat
     for name in names:
         bin1, bin2, counts = together.pixels(name)
         n = -(-together.sizes[name] // request.resolution)
+        share = together.first_share(name, n)
         if request.balance == "none":
             found = balancing_of.none(bin1, bin2, counts, n, "none", "asked for: every weight is 1")
+        elif share is not None and request.balance == "auto":
+            found = balancing_of.of_fragments(bin1, bin2, counts, share, "only chosen fragments were measured: each bin's "
+                                              "total is compared with what its measured pairs are expected to have")
         elif not together.raw and not together.vectors(name) and not _added_up(together, name, request):
             found = balancing_of.none(bin1, bin2, counts, n, "already balanced",
                                       "values are not whole counts: taken as balanced by whoever made the file")
@@ -99,6 +107,8 @@ def _balance(together: Libraries, request: Request, sample: Sample, scratch: Pat
         else:
             found = balancing_of.choose(bin1, bin2, counts, n, together.vectors(name), request.balance, scratch,
                                         request.resolution, why_compute)
+        if share is not None:  # a bin without fragments is missing, whatever the balancing
+            found = replace(found, weight=np.where(np.isfinite(share), found.weight, np.nan))
         usable = int(np.isfinite(found.weight).sum())
         if usable < FEWEST_BINS:
             words = f"chromosome {name} has only {usable} usable bins of {request.resolution:,} bp ({n} in all)"
@@ -175,6 +185,11 @@ def _write(folder: Path, together: Libraries, kept: dict[str, Balancing], sample
 
     bins = Bins(tuple(kept), tuple(together.sizes[name] for name in kept), request.resolution)
     weight = np.concatenate([found.weight for found in kept.values()])
+    shares = [together.first_share(name, len(found.weight)) for name, found in kept.items()]
+    share = None
+    if any(of_one is not None for of_one in shares):
+        share = np.concatenate([np.full(len(found.weight), 0.5) if of_one is None else of_one
+                                for of_one, found in zip(shares, kept.values(), strict=True)])
     facts = {key: record[key] for key in ("cell_type", "replicate", "sample", "assembly", "raw", "verdict", "sources",
                                           "notes", "longest_distance_bp")}
     facts["balance"] = {name: f"{found.name} ({found.reading})" if found.reading else found.name
@@ -182,7 +197,7 @@ def _write(folder: Path, together: Libraries, kept: dict[str, Balancing], sample
     facts["probability_scale"] = record["probability"]["scale"]
     largest = max(found["contacts_cis"] for found in record["chromosomes"].values())
     dtype = "float64" if not together.raw else "int32" if largest < 2**31 else "int64"
-    write_cool(folder / f"{sample.id}.cool", bins, weight, _pixels(together, bins, dtype), facts, dtype)
+    write_cool(folder / f"{sample.id}.cool", bins, weight, _pixels(together, bins, dtype), facts, dtype, share)
     with open(folder / f"{sample.id}.qc.json", "w") as handle:
         json.dump(record, handle, indent=1, default=float)
     quality_of.metrics(record, sample.cell_type, sample.replicate, sample.resolution).write(
