@@ -19,7 +19,7 @@ process CLASSIFY_ELEMENTS {
     ${annotationSheet(elements, files)}
     END
     classify_elements.py --contacts ${map} --annotations annotations.csv --seed ${params.seed} \\
-        --representations ${representations} pca sci sniper_intra position coverage \\
+        --representations ${representations} ${task.ext.beside ?: 'pca sci sniper_intra position coverage'} \\
         --representation-size ${params.representation_size} ${task.ext.args ?: ''}
     """
 

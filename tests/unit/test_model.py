@@ -186,4 +186,7 @@ def test_too_short_vectors_are_refused_in_words():
 
 def test_the_path_is_left_out_where_the_map_is_too_coarse():
     assert reach_in_bins(10_000) == 300
-    assert reach_in_bins(500_000) == 0
+    assert reach_in_bins(50_000) == 60
+    assert reach_in_bins(100_000) == 0
+    coarse = ModelConfig.named("default", resolution=100_000)
+    assert (coarse.path_reach, coarse.strand_size, coarse.free_size) == (0, 0, 16)

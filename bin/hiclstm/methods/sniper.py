@@ -69,6 +69,7 @@ def train_autoencoder(rows_of, count: int, inputs: int, size: int, seed: int, st
         missing: they are fed as 0 and left out of the loss
     count : number of rows
     """
+    torch.set_flush_denormal(True)  # the optimiser's averages of squares vanish, and tiny numbers are slow
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = autoencoder(inputs, size).train()

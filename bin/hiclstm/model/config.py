@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from ..errors import InputError
 
 REACH = 3_000_000  # base pairs over which loop extrusion is followed; loops of mammals end below this
-LEAST_REACH = 20  # bins: where the reach is shorter, the map is too coarse to hold barriers and the path is left out
+LEAST_REACH = 40  # bins: where the reach is shorter, the map is too coarse to hold barriers and the path is left out
+STRAND_SIZE = 3  # components of each strand part where there are barriers
 FRAME = 150  # bins the LSTM walks before its states start afresh (the paper's 1.5 Mb at 10 kb)
 
 
@@ -38,7 +39,7 @@ class ModelConfig:
     path_reach : distances, in bins, over which the barriers between two bins enter the output (see ``path.py``);
         0 for none; needs ``strands`` and ``distance_term``
     use_lstm : whether the LSTM's output is part of the score
-    strand_size : components of the forward part of a vector, and of the reverse part
+    strand_size : components of the forward part of a vector, and of the reverse part; 0 without a path
     """
 
     name: str
@@ -50,7 +51,7 @@ class ModelConfig:
     strands: bool = False
     path_reach: int = 0
     use_lstm: bool = True
-    strand_size: int = 3
+    strand_size: int = STRAND_SIZE
 
     def __post_init__(self):
         if self.likelihood not in ("probability", "counts"):
@@ -58,8 +59,8 @@ class ModelConfig:
         if self.free_size < 1:
             raise InputError(f"--representation-size {self.representation_size}: at least {2 * self.strand_size + 1} is "
                              f"needed, because {2 * self.strand_size} components belong to the two strands")
-        if self.path_reach and not (self.strands and self.distance_term):
-            raise ValueError("a path term needs vectors with strands and a distance term")
+        if self.path_reach and not (self.strands and self.strand_size and self.distance_term):
+            raise ValueError("a path term needs vectors with strand parts and a distance term")
 
     @classmethod
     def named(cls, name: str, representation_size: int = 16, resolution: int | None = None) -> "ModelConfig":
@@ -71,6 +72,8 @@ class ModelConfig:
             return cls("paper", representation_size, likelihood="probability", distance_term=False, pair_term=False)
         if name == "default":
             reach = reach_in_bins(resolution) if resolution else 0
+            if not reach:  # all of a vector is free, and a coarse map is small enough for a larger LSTM
+                return cls("default", representation_size, hidden_size=16, strands=True, strand_size=0)
             return cls("default", representation_size, strands=True, path_reach=reach)
         raise InputError(f"--model {name}: there are 'default' and 'paper'")
 

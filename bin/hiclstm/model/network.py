@@ -89,9 +89,6 @@ class HiCLSTM(nn.Module):
         random = torch.Generator().manual_seed(seed)
         size, hidden, gates = config.representation_size, config.hidden_size, 4 * config.hidden_size
 
-        lengths = [int(n) for n in torch.as_tensor(bins.offsets).diff()]
-        seen = config.free_size
-
         def uniform(*shape, limit):
             return nn.Parameter((torch.rand(*shape, generator=random) * 2 - 1) * limit)
 
@@ -134,8 +131,8 @@ class HiCLSTM(nn.Module):
 
     def other_strand(self, vectors: torch.Tensor) -> torch.Tensor:
         """The vectors of bins read from their other strand, each in place: forward and reverse part exchanged."""
-        part = self.config.strand_size
-        return torch.cat([vectors[:, :-2 * part], vectors[:, -part:], vectors[:, -2 * part:-part]], 1)
+        free, part = self.config.free_size, self.config.strand_size
+        return torch.cat([vectors[:, :free], vectors[:, free + part:], vectors[:, free:free + part]], 1)
 
     def path_offset(self, vectors: torch.Tensor) -> torch.Tensor | None:
         """What the path term adds to the scores: [distances, n], or None where the configuration has no path."""
