@@ -12,6 +12,7 @@ from hiclstm.model import ModelConfig
 from hiclstm.prediction import TrainedModel
 from hiclstm.training import Options, loop, thinning, train
 from hiclstm.training import schedule as schedules
+from hiclstm.training.adam import Adam
 from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
 from hiclstm.training.data import tile_offsets, turned
 
@@ -55,6 +56,28 @@ def test_two_stages_each_begin_warm_and_end_slow():
     turn = schedule.second_stage
     assert turn == pytest.approx(0.4 * schedule.steps, abs=1)
     assert schedule.rate(turn - 1) < 1e-4 and schedule.rate(turn + 60) > 0.008
+
+
+def test_adam_is_pytorchs_with_parameters_that_skip_steps_and_after_a_restore():
+    random = torch.Generator().manual_seed(0)
+    start = [torch.randn(5, 3, dtype=torch.float64, generator=random), torch.randn(4, dtype=torch.float64, generator=random)]
+    ours, theirs = ([value.clone().requires_grad_() for value in start] for _ in range(2))
+    own, reference = Adam(ours), torch.optim.Adam(theirs)
+    for step in range(30):
+        rate = 0.01 / (1 + step)
+        for k, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            skipped = k == 1 and step % 3 == 0
+            a.grad = None if skipped else torch.randn(a.shape, dtype=torch.float64, generator=random)
+            b.grad = None if skipped else a.grad.clone()
+        if step == 20:
+            saved = own.state()
+            own = Adam(ours)
+            own.restore(saved)
+        reference.param_groups[0]["lr"] = rate
+        own.step(rate)
+        reference.step()
+    for a, b, before in zip(ours, theirs, start, strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=1e-12) and not torch.equal(a, before)
 
 
 def test_turned_pairs_are_the_map_read_backwards():

@@ -16,6 +16,7 @@ from ..contacts import ContactMap
 from ..errors import InputError
 from ..genome import Bins
 from ..model import HiCLSTM, ModelConfig, distance_basis
+from .adam import Adam
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import Reading, readings
 from .objective import pairs_loss, priors
@@ -157,7 +158,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
         if config.path_reach and state["epoch"] * schedule.steps_per_epoch > schedule.second_stage:
             trainer.begin_second_stage()
         model.load_state_dict(state["model"])
-        trainer.optimiser.load_state_dict(state["optimiser"])
+        trainer.optimiser.restore(state["optimiser"])
         log, first_epoch, seconds_before = state["log"], state["epoch"], state["seconds"]
         print(f"continuing after epoch {first_epoch} of {schedule.epochs}", file=sys.stderr)
 
@@ -184,7 +185,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
         if options.checkpoints:
             save_checkpoint(options.checkpoints, {
                 "fingerprint": fingerprint, "epoch": epoch + 1, "model": model.state_dict(),
-                "optimiser": trainer.optimiser.state_dict(), "log": log,
+                "optimiser": trainer.optimiser.state(), "log": log,
                 "seconds": seconds_before + time.perf_counter() - began})
     progress.close()
     columns = ["epoch", "step", "loss", "pairs_per_second", "seconds"]
@@ -211,10 +212,7 @@ class Trainer:
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
             self._narrow(model.pair_matrix.data, model.pair_row.data)
-        self._trained(list(model.parameters()))
-
-    def _trained(self, parameters: list) -> None:
-        self.optimiser = torch.optim.Adam(parameters, lr=self.schedule.learning_rate, fused=True)
+        self.optimiser = Adam(model.parameters())
 
     def _narrow(self, matrix: torch.Tensor, row: torch.Tensor) -> None:
         """Take the components that the first stage goes without out of the pair term (or out of its gradient)."""
@@ -234,7 +232,7 @@ class Trainer:
                     own.requires_grad_(False)
                 else:
                     own.copy_(fresh)
-        self._trained([parameter for parameter in model.parameters() if id(parameter) not in kept])
+        self.optimiser = Adam(parameter for parameter in model.parameters() if id(parameter) not in kept)
 
     def step(self, step: int, reading: Reading, chosen: np.ndarray) -> tuple[float, int]:
         """Take optimiser step number ``step`` on some tiles of a reading: their summed loss, and number of pairs."""
@@ -251,14 +249,12 @@ class Trainer:
         objective = loss / (valid * self.level)
         smoothness = options.first_smoothness if has_path and not residual else options.smoothness
         objective = objective + priors(model, reading.chromosome, smoothness, 0.0 if residual else options.sparseness)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.clear_gradients()
         objective.backward()
         if self.narrow and not residual:
             self._narrow(model.pair_matrix.grad, model.pair_row.grad)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate(step)
-        self.optimiser.step()
+        torch.nn.utils.clip_grad_norm_(self.optimiser.parameters, CLIP)
+        self.optimiser.step(self.schedule.rate(step))
         return float(loss.detach()), valid
 
     def _path(self, reading: Reading) -> torch.Tensor:
