@@ -14,8 +14,8 @@ from .. import kernels
 from ..contacts import ContactMap
 
 SET_ASIDE = 0.2
-CANDIDATES = (0.1, 0.3, 1.0, 3.0, 10.0)
-STEPS = 500  # of each short training: enough to rank the candidates
+CANDIDATES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+STEPS = 1000  # of each short training: with half of it, chance decides between candidates
 LEAST_BINS = 300  # the shortest chromosome with so many usable bins stands for the map
 
 
@@ -59,7 +59,8 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     """The smoothness under which a short training predicts contacts that were set aside best.
 
     Trained is the one-stage network without a path, on the shortest chromosome of at least 300 usable bins (else the one
-    with most). Trainings stop at the first candidate that is worse than the one before: the loss has one valley.
+    with most). The search begins with the middle two candidates and goes from the better of them away from the other until
+    the loss rises: it has one valley.
 
     Returns
     -------
@@ -75,15 +76,24 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     one = contact_map.of_chromosome(min(enough, key=usable.get))
     kept, aside = thinned(one, 1 - SET_ASIDE, options.seed)
     losses: dict[float, float] = {}
-    for strength in CANDIDATES:
+
+    def loss_under(strength: float) -> float:
         short = dataclasses.replace(options, epochs=2, smoothness=strength, least_steps=STEPS, checkpoints=None,
                                     resume_from=None, quiet=True)
         network, schedule, _ = train(kept, ModelConfig("counts"), short)
         model = TrainedModel(network.requires_grad_(False), one.bins, one.usable, threads=options.threads)
         losses[strength] = poisson_loss(model, aside, one.width(options.max_distance))
-        if len(losses) > 1 and losses[strength] > min(losses.values()):
+        return losses[strength]
+
+    middle = len(CANDIDATES) // 2
+    weaker, stronger = loss_under(CANDIDATES[middle - 1]), loss_under(CANDIDATES[middle])
+    further = CANDIDATES[middle + 1:] if stronger < weaker else CANDIDATES[middle - 2::-1]
+    best = min(weaker, stronger)
+    for strength in further:
+        if loss_under(strength) > best:
             break
+        best = losses[strength]
     chosen = min(losses, key=losses.get)
-    said = ", ".join(f"{strength:g}: {loss:.5f}" for strength, loss in losses.items())
+    said = ", ".join(f"{strength:g}: {losses[strength]:.5f}" for strength in sorted(losses))
     print(f"smoothness {chosen:g} chosen on contacts set aside (loss per contact {said})", file=sys.stderr)
     return chosen, losses
