@@ -24,7 +24,7 @@ test: setup-test lint
 
 real: setup-test
 	python -m pytest -q -m real tests
-	@if [ -d ../shared/data ]; then tools/nextflow run main.nf --input tests/real/samplesheet.csv --outdir results-real -resume; \
+	@if [ -d ../shared/data ]; then tools/nextflow run main.nf --input tests/real/samplesheet.csv --annotations tests/real/annotations.csv --outdir results-real -resume; \
 	else echo "../shared/data: not found, the run on real data was SKIPPED"; fi
 
 image:

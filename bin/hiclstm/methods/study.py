@@ -158,7 +158,7 @@ def along_depths(files: Files, plan: Plan, depths: list[float], output: Path, co
     trained anew at every depth, with the default configuration. Writes ``<id>.compare_depths.metrics.tsv``.
     """
     from ..model import ModelConfig
-    from ..training import Options, train
+    from ..training import Options, choose_smoothness, train
 
     torch.set_num_threads(plan.threads)
     deep = ContactMap.load(files.contacts)
@@ -176,8 +176,9 @@ def along_depths(files: Files, plan: Plan, depths: list[float], output: Path, co
         thin = thinned(deep, depth, plan.seed)
         models = []
         if with_model:
-            options = Options(seed=plan.seed, threads=plan.threads, max_distance=width)
-            network, schedule, _ = train(thin, ModelConfig.named("default", plan.size), options)
+            options = Options(seed=plan.seed, threads=plan.threads, max_distance=width, quiet=True)
+            options = replace(options, smoothness=choose_smoothness(thin, options)[0])
+            network, schedule, _ = train(thin, ModelConfig.named("default", plan.size, deep.bins.resolution), options)
             models = [TrainedModel(network.requires_grad_(False), thin.bins, thin.usable, dict(thin.facts),
                                    plan.threads)]
         learned = learn(thin, replace(files, models=[]), plan, models)
