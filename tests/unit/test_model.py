@@ -1,5 +1,7 @@
 """The reference network and its path term, against sums written out by hand and against symmetries that must hold."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_the_walk_is_the_sum_over_loading_sites():
     n, distances = 37, 12
     forward, reverse, left, right = (torch.rand(n, generator=random, dtype=torch.float64) for _ in range(4))
     curve = torch.rand(distances, generator=random, dtype=torch.float64)
-    joined = _Walk.apply(torch.exp(-forward), torch.exp(-reverse), left, right, curve)
+    joined = _Walk.apply(np.zeros(1, np.int64), n, torch.exp(-forward), torch.exp(-reverse), left, right, curve)[0]
     for i in (0, 5, 30, 36):
         for d in range(min(distances, n - i)):
             j = i + d
@@ -80,7 +82,26 @@ def test_the_walk_is_the_sum_over_loading_sites():
 def test_gradients_of_the_walk():
     random = torch.Generator().manual_seed(2)
     inputs = [torch.rand(k, generator=random, dtype=torch.float64).requires_grad_() for k in (23, 23, 23, 23, 9)]
-    assert torch.autograd.gradcheck(_Walk.apply, inputs)
+    strips = np.array([-2, 6, 6, 17])  # before the first bin, twice the same, past the last bin
+    assert torch.autograd.gradcheck(functools.partial(_Walk.apply, strips, 10), inputs)
+
+
+def test_the_path_of_some_rows_is_that_of_the_whole_chromosome_with_its_gradients():
+    random = torch.Generator().manual_seed(3)
+    n, distances, first_rows = 61, 30, np.array([0, 16, 48])
+    path = ExtrusionPath(2, 36, random).double()
+    strands, bias = (torch.randn(*shape, generator=random, dtype=torch.float64).requires_grad_()
+                     for shape in ((n, 4), (distances,)))
+    basis = distance_basis(torch.arange(distances))
+    row = torch.from_numpy(first_rows)[:, None] + torch.arange(16)
+    inside = row[:, None] + torch.arange(distances)[:, None] < n  # [strips, distances, rows]
+    whole = path.offset(strands, basis, bias)[:, row.clamp(max=n - 1)].transpose(0, 1)[inside]
+    some = path.offset(strands, basis, bias, first_rows, 16)[inside]
+    assert torch.equal(some, whole)
+    upstream = torch.randn(some.shape, generator=random, dtype=torch.float64)
+    wanted = [strands, bias, *path.parameters()]
+    for a, b in zip(*(torch.autograd.grad(values, wanted, upstream) for values in (some, whole)), strict=True):
+        assert torch.allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
 def quiet_path() -> ExtrusionPath:

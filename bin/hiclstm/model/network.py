@@ -134,12 +134,15 @@ class HiCLSTM(nn.Module):
         free, part = self.config.free_size, self.config.strand_size
         return torch.cat([vectors[:, :free], vectors[:, free + part:], vectors[:, free:free + part]], 1)
 
-    def path_offset(self, vectors: torch.Tensor) -> torch.Tensor | None:
-        """What the path term adds to the scores: [distances, n], or None where the configuration has no path."""
+    def path_offset(self, vectors: torch.Tensor, first_rows=None, rows: int | None = None) -> torch.Tensor | None:
+        """What the path term adds to the scores: [distances, n], or None where the configuration has no path.
+
+        With ``first_rows`` int64 [strips], only ``rows`` rows from each of these on: [strips, distances, rows].
+        """
         if not self.config.path_reach:
             return None
         basis = _basis_up_to(min(self.config.path_reach, len(vectors)), vectors.dtype, vectors.device)
-        return self.path.offset(vectors[:, self.config.free_size:], basis, basis @ self.distance_bias)
+        return self.path.offset(vectors[:, self.config.free_size:], basis, basis @ self.distance_bias, first_rows, rows)
 
     def _pair_parameters(self):
         """Pair term as it is used: the same from both strands where the model has strands."""

@@ -31,93 +31,114 @@ ROWS_AT_ONCE = 512
 
 
 @njit(nogil=True, cache=True)
-def _walk(forward_pass, reverse_pass, left_anchor, right_anchor, curve, joined):
-    """Fill joined[d, i] = X of rows i and i + d: S by its recursion, a block of rows at a time."""
-    distances, n = joined.shape
+def _walk(forward_pass, reverse_pass, left_anchor, right_anchor, curve, first_rows, joined):
+    """Fill joined[s, d, k] = X of bins i = first_rows[s] + k and i + d: S by its recursion, a block of rows at a time."""
+    strips, distances, rows = joined.shape
+    n = len(forward_pass)
     alive = np.empty(ROWS_AT_ONCE, joined.dtype)
     reached = np.empty(ROWS_AT_ONCE, joined.dtype)
-    for first in range(0, n, ROWS_AT_ONCE):
-        block = min(ROWS_AT_ONCE, n - first)
-        alive[:] = 1
-        reached[:] = 1
-        for d in range(distances):
-            rows = min(block, n - d - first)
-            if rows <= 0:
-                break
-            for k in range(rows):
-                i = first + k
-                if d > 0:
-                    alive[k] = alive[k] * forward_pass[i + d]
-                    reached[k] = reached[k] * reverse_pass[i + d - 1] + alive[k]
-                joined[d, i] = curve[d] * left_anchor[i] * right_anchor[i + d] * reached[k]
+    for s in range(strips):
+        for begin in range(max(0, -first_rows[s]), rows, ROWS_AT_ONCE):
+            first = first_rows[s] + begin
+            block = min(ROWS_AT_ONCE, rows - begin)
+            alive[:block] = 1
+            reached[:block] = 1
+            for d in range(distances):
+                for k in range(min(block, n - d - first)):
+                    i = first + k
+                    if d > 0:
+                        alive[k] = alive[k] * forward_pass[i + d]
+                        reached[k] = reached[k] * reverse_pass[i + d - 1] + alive[k]
+                    joined[s, d, begin + k] = curve[d] * left_anchor[i] * right_anchor[i + d] * reached[k]
 
 
 @njit(nogil=True, cache=True)
-def _walk_back(forward_pass, reverse_pass, left_anchor, right_anchor, curve, upstream,
+def _walk_back(forward_pass, reverse_pass, left_anchor, right_anchor, curve, first_rows, upstream,
                d_forward, d_reverse, d_left, d_right, d_curve):
     """Gradients of the walk: repeat it, keep A and S of a block of rows, then run the recursion from the far end."""
-    distances, n = upstream.shape
-    alive = np.ones((distances, ROWS_AT_ONCE), upstream.dtype)
-    reached = np.ones((distances, ROWS_AT_ONCE), upstream.dtype)
+    strips, distances, rows = upstream.shape
+    n = len(forward_pass)
+    alive = np.ones((distances, min(rows, ROWS_AT_ONCE)), upstream.dtype)
+    reached = np.ones_like(alive)
     d_alive = np.empty(ROWS_AT_ONCE, upstream.dtype)
     d_reached = np.empty(ROWS_AT_ONCE, upstream.dtype)
-    for first in range(0, n, ROWS_AT_ONCE):
-        block = min(ROWS_AT_ONCE, n - first)
-        last = min(distances, n - first)
-        for d in range(1, last):
-            for k in range(min(block, n - d - first)):
-                i = first + k
-                alive[d, k] = alive[d - 1, k] * forward_pass[i + d]
-                reached[d, k] = reached[d - 1, k] * reverse_pass[i + d - 1] + alive[d, k]
-        d_alive[:] = 0
-        d_reached[:] = 0
-        for d in range(last - 1, -1, -1):
-            of_curve = 0.0
-            for k in range(min(block, n - d - first)):
-                i = first + k
-                given = upstream[d, i] * reached[d, k]
-                of_curve += given * left_anchor[i] * right_anchor[i + d]
-                d_left[i] += given * curve[d] * right_anchor[i + d]
-                d_right[i + d] += given * curve[d] * left_anchor[i]
-                # d_reached, d_alive hold the adjoints of step d + 1, zero where that step does not exist
-                grown = upstream[d, i] * curve[d] * left_anchor[i] * right_anchor[i + d]
-                if i + d + 1 < n and d + 1 < last:
-                    grown += d_reached[k] * reverse_pass[i + d]
-                    d_alive[k] = d_alive[k] * forward_pass[i + d + 1]
-                d_reached[k] = grown
-                d_alive[k] += grown
-                if d > 0:
-                    d_forward[i + d] += d_alive[k] * alive[d - 1, k]
-                    d_reverse[i + d - 1] += d_reached[k] * reached[d - 1, k]
-            d_curve[d] += of_curve
+    for s in range(strips):
+        for begin in range(max(0, -first_rows[s]), rows, ROWS_AT_ONCE):
+            first = first_rows[s] + begin
+            block = min(ROWS_AT_ONCE, rows - begin)
+            last = min(distances, n - first)
+            for d in range(1, last):
+                for k in range(min(block, n - d - first)):
+                    i = first + k
+                    alive[d, k] = alive[d - 1, k] * forward_pass[i + d]
+                    reached[d, k] = reached[d - 1, k] * reverse_pass[i + d - 1] + alive[d, k]
+            d_alive[:block] = 0
+            d_reached[:block] = 0
+            for d in range(last - 1, -1, -1):
+                of_curve = 0.0
+                for k in range(min(block, n - d - first)):
+                    i = first + k
+                    given = upstream[s, d, begin + k] * reached[d, k]
+                    of_curve += given * left_anchor[i] * right_anchor[i + d]
+                    d_left[i] += given * curve[d] * right_anchor[i + d]
+                    d_right[i + d] += given * curve[d] * left_anchor[i]
+                    # d_reached, d_alive hold the adjoints of step d + 1, zero where that step does not exist
+                    grown = upstream[s, d, begin + k] * curve[d] * left_anchor[i] * right_anchor[i + d]
+                    if i + d + 1 < n and d + 1 < last:
+                        grown += d_reached[k] * reverse_pass[i + d]
+                        d_alive[k] = d_alive[k] * forward_pass[i + d + 1]
+                    d_reached[k] = grown
+                    d_alive[k] += grown
+                    if d > 0:
+                        d_forward[i + d] += d_alive[k] * alive[d - 1, k]
+                        d_reverse[i + d - 1] += d_reached[k] * reached[d - 1, k]
+                d_curve[d] += of_curve
 
 
 class _Walk(torch.autograd.Function):
+    """X of strips of rows: [strips, distances, rows]; 0 where a pair does not lie on the chromosome."""
+
     @staticmethod
-    def forward(context, *inputs):
-        arrays = [x.detach().contiguous().numpy() for x in inputs]
-        joined = np.zeros((len(arrays[4]), len(arrays[0])), arrays[0].dtype)
-        _walk(*arrays, joined)
+    def forward(context, first_rows, rows, *inputs):
+        context.first_rows = first_rows
         context.save_for_backward(*inputs)
-        return torch.from_numpy(joined)
+        arrays = _arrays(inputs)
+        joined = np.zeros((len(first_rows), len(inputs[4]), rows), arrays[0].dtype)
+        _walk(*arrays, first_rows, joined)
+        return torch.from_numpy(joined).to(inputs[0].device)
 
     @staticmethod
     def backward(context, upstream):
-        inputs = context.saved_tensors
-        gradients = [torch.zeros_like(x) for x in inputs]
-        _walk_back(*(x.detach().contiguous().numpy() for x in inputs), upstream.contiguous().numpy(),
-                   *(g.numpy() for g in gradients))
-        return tuple(gradients)
+        arrays = _arrays(context.saved_tensors)
+        gradients = [np.zeros_like(array) for array in arrays]
+        _walk_back(*arrays, context.first_rows, *_arrays([upstream]), *gradients)
+        return None, None, *(torch.from_numpy(gradient).to(upstream.device) for gradient in gradients)
+
+
+def _arrays(tensors) -> list[np.ndarray]:
+    return [tensor.detach().contiguous().cpu().numpy() for tensor in tensors]
 
 
 def _spread(joined: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Blur [distance, row] a little over the four neighbours (i +- 1, j), (i, j +- 1); edges repeat.
+    """Blur [..., distance, row] a little over the four neighbours (i +- 1, j), (i, j +- 1); the outermost rows are lost,
+    distances at the edges repeat.
 
     The same for both strands, because reading backwards exchanges the two kinds of neighbours.
     """
-    p = functional.pad(joined[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
-    neighbours = p[2:, 1:-1] + p[:-2, 1:-1] + p[:-2, 2:] + p[2:, :-2]
-    return (1 - 4 * share) * joined + share * neighbours
+    farther = torch.cat([joined[..., 1:, :], joined[..., -1:, :]], -2)
+    nearer = torch.cat([joined[..., :1, :], joined[..., :-1, :]], -2)
+    neighbours = farther[..., 1:-1] + nearer[..., 1:-1] + nearer[..., 2:] + farther[..., :-2]
+    return (1 - 4 * share) * joined[..., 1:-1] + share * neighbours
+
+
+def _repeat_outside(joined: torch.Tensor, first_rows: np.ndarray, n: int) -> torch.Tensor:
+    """Give rows before the chromosome's first bin the values of that bin, and rows past its last one those of the last."""
+    rows = joined.shape[-1]
+    if first_rows.min() >= 0 and first_rows.max() + rows <= n:
+        return joined
+    own = first_rows[:, None] + np.arange(rows)
+    place = torch.from_numpy(np.clip(own, 0, n - 1) - first_rows[:, None]).to(joined.device)
+    return joined.gather(-1, place[:, None].expand_as(joined))
 
 
 class ExtrusionPath(nn.Module):
@@ -143,19 +164,27 @@ class ExtrusionPath(nn.Module):
         return (functional.softplus(forward @ self.reading + self.level),
                 functional.softplus(reverse @ self.reading + self.level))
 
-    def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor) -> torch.Tensor:
+    def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor,
+               first_rows: np.ndarray | None = None, rows: int | None = None) -> torch.Tensor:
         """What the path adds to the scores: [distances, n], entry [d, i] for bins i and i + d.
 
         ``strands`` [n, 2 * strand_size]; ``basis`` [distances, knots];
-        ``distance_bias`` [distances], the score's own distance curve.
+        ``distance_bias`` [distances], the score's own distance curve. With ``first_rows`` int64 [strips], only ``rows``
+        rows from each of these on: [strips, distances, rows]; pairs outside the chromosome hold no meaning.
         """
+        n = len(strands)
         forward_cost, reverse_cost = self.costs(strands)
         strength = functional.softplus(self.anchor)
-        joined = _Walk.apply(torch.exp(-forward_cost), torch.exp(-reverse_cost),
+        first = np.zeros(1, np.int64) if first_rows is None else first_rows
+        rows = n if first_rows is None else rows
+        blurs = 0.2 * torch.sigmoid(self.blur)
+        margin = len(blurs)  # each blur needs one more row on both sides
+        joined = _Walk.apply(first - margin, rows + 2 * margin, torch.exp(-forward_cost), torch.exp(-reverse_cost),
                              torch.exp((strength * forward_cost).clamp(max=STRONGEST_ANCHOR)),
                              torch.exp((strength * reverse_cost).clamp(max=STRONGEST_ANCHOR)),
                              torch.exp(basis @ self.curve))
-        for share in 0.2 * torch.sigmoid(self.blur):
-            joined = _spread(joined, share)
-        return torch.log1p(joined * torch.exp(-distance_bias)[:, None])
-
+        for share in blurs:
+            joined = _spread(_repeat_outside(joined, first - margin, n), share)
+            margin -= 1
+        added = torch.log1p(joined * torch.exp(-distance_bias)[:, None])
+        return added[0] if first_rows is None else added

@@ -82,3 +82,13 @@ class _TileOffsets(torch.autograd.Function):
 def tile_offsets(offset: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor:
     """The offsets [distances, n] of some tiles: [m, 150, 16], zero past the last distance."""
     return _TileOffsets.apply(offset, tiles)
+
+
+def path_of_tiles(model: HiCLSTM, vectors: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor:
+    """The path term of some tiles within its reach, made for their rows alone: [m, 150, 16]."""
+    first_rows, strip = np.unique(tiles.row.astype(np.int64), return_inverse=True)
+    added = model.path_offset(vectors, first_rows, kernels.LANES)
+    frames = -(-added.shape[1] // FRAME)
+    added = torch.nn.functional.pad(added, (0, 0, 0, frames * FRAME - added.shape[1]))
+    tile = torch.from_numpy(strip * frames + tiles.distance // FRAME).to(added.device)
+    return added.view(-1, FRAME, kernels.LANES).index_select(0, tile)

@@ -207,7 +207,6 @@ class Trainer:
 
     def __init__(self, model: HiCLSTM, bins: Bins, schedule: Schedule, options: Options, level: float):
         self.model, self.bins, self.schedule, self.options, self.level = model, bins, schedule, options, level
-        self.fixed_path: dict[tuple[int, bool], torch.Tensor] = {}
         self.later = torch.arange(model.config.free_size, device=model.output_bias.device) >= FIRST_RANK
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
@@ -241,9 +240,8 @@ class Trainer:
         residual = has_path and step >= self.schedule.second_stage
         if has_path and step == self.schedule.second_stage:
             self.begin_second_stage()
-        offset = self._path(reading) if residual else None
         loss, valid = pairs_loss(model, reading, chosen, use_lstm=residual or not has_path, threads=options.threads,
-                                 offset=offset)
+                                 path_held=residual)
         if not valid:
             return 0.0, 0
         objective = loss / (valid * self.level)
@@ -256,11 +254,3 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.optimiser.parameters, CLIP)
         self.optimiser.step(self.schedule.rate(step))
         return float(loss.detach()), valid
-
-    def _path(self, reading: Reading) -> torch.Tensor:
-        """The path term of a reading in the second stage, where it no longer changes: made once."""
-        key = reading.chromosome, reading.backwards
-        if key not in self.fixed_path:
-            with torch.no_grad():
-                self.fixed_path[key] = self.model.path_offset(reading.vectors(self.model))
-        return self.fixed_path[key]

@@ -4,14 +4,14 @@ import torch
 
 from .. import kernels
 from ..model import HiCLSTM, whole_frames
-from .data import Reading, tile_offsets
+from .data import Reading, path_of_tiles
 
 
 def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, threads: int,
-               offset: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
+               path_held: bool = False) -> tuple[torch.Tensor, int]:
     """Loss summed over the pairs of some tiles, and their number.
 
-    ``chosen``: indices into ``reading.tiles``; ``offset``: [distances, n], the path term, made anew where None.
+    ``chosen``: indices into ``reading.tiles``; ``path_held``: whether the path is left out of the gradient.
     """
     vectors = reading.vectors(model)
     projections = model.project(vectors, whole_frames(reading.width))
@@ -24,7 +24,7 @@ def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, thre
     for part, has_path in ((tiles.choose(near), True), (tiles.choose(~near), False)):
         if len(part.row):
             if has_path:
-                added = tile_offsets(model.path_offset(vectors) if offset is None else offset, part)
+                added = path_of_tiles(model, vectors.detach() if path_held else vectors, part)
             loss, found = kernels.loss(projections, reading.pairs, part, offset=added if has_path else None, **options)
             total, valid = total + loss, valid + found
     return total, valid
