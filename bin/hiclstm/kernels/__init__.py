@@ -120,7 +120,8 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
-        gradients = (None if gradient is None else gradient * upstream for gradient in ctx.gradients)
+        gradients, ctx.gradients = ctx.gradients, None  # as large as the projections: scaled in place, and only once
+        gradients = (None if gradient is None else gradient.mul_(upstream) for gradient in gradients)
         return None, None, None, None, None, None, None, *gradients
 
 

@@ -84,11 +84,16 @@ def tile_offsets(offset: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor:
     return _TileOffsets.apply(offset, tiles)
 
 
-def path_of_tiles(model: HiCLSTM, vectors: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor:
-    """The path term of some tiles within its reach, made for their rows alone: [m, 150, 16]."""
-    first_rows, strip = np.unique(tiles.row.astype(np.int64), return_inverse=True)
+def path_of_tiles(model: HiCLSTM, vectors: torch.Tensor, tiles: kernels.Tiles) -> torch.Tensor | None:
+    """The path term of some tiles, made for the rows of those within its reach alone: [m, 150, 16], 0 beyond; None
+    where none is within reach."""
+    near = tiles.distance < model.config.path_reach
+    if not near.any():
+        return None
+    first_rows, strip = np.unique(tiles.row[near].astype(np.int64), return_inverse=True)
     added = model.path_offset(vectors, first_rows, kernels.LANES)
     frames = -(-added.shape[1] // FRAME)
-    added = torch.nn.functional.pad(added, (0, 0, 0, frames * FRAME - added.shape[1]))
-    tile = torch.from_numpy(strip * frames + tiles.distance // FRAME).to(added.device)
-    return added.view(-1, FRAME, kernels.LANES).index_select(0, tile)
+    added = torch.nn.functional.pad(added, (0, 0, 0, frames * FRAME - added.shape[1])).view(-1, FRAME, kernels.LANES)
+    tile = np.full(len(near), len(added))  # a tile beyond the reach takes the zeros behind the last
+    tile[near] = strip * frames + tiles.distance[near] // FRAME
+    return torch.nn.functional.pad(added, (0, 0, 0, 0, 0, 1)).index_select(0, torch.from_numpy(tile).to(added.device))

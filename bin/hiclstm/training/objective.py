@@ -16,18 +16,9 @@ def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, thre
     vectors = reading.vectors(model)
     projections = model.project(vectors, whole_frames(reading.width))
     tiles = reading.tiles.choose(chosen)
-    options = dict(likelihood=model.config.likelihood, width=reading.width, use_lstm=use_lstm, threads=threads)
-    if not model.config.path_reach:
-        return kernels.loss(projections, reading.pairs, tiles, **options)
-    near = tiles.distance < model.config.path_reach
-    total, valid = vectors.new_zeros(()), 0
-    for part, has_path in ((tiles.choose(near), True), (tiles.choose(~near), False)):
-        if len(part.row):
-            if has_path:
-                added = path_of_tiles(model, vectors.detach() if path_held else vectors, part)
-            loss, found = kernels.loss(projections, reading.pairs, part, offset=added if has_path else None, **options)
-            total, valid = total + loss, valid + found
-    return total, valid
+    offset = path_of_tiles(model, vectors.detach() if path_held else vectors, tiles) if model.config.path_reach else None
+    return kernels.loss(projections, reading.pairs, tiles, likelihood=model.config.likelihood, width=reading.width,
+                        use_lstm=use_lstm, offset=offset, threads=threads)
 
 
 def priors(model: HiCLSTM, chromosome: int, smoothness: float, sparseness: float) -> torch.Tensor:
