@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Train a model on one prepared map; write its weights, its vectors and its log."""
+"""Train a model on one prepared map; write its weights, its vectors and its log.
+
+Several GPUs, or several CPUs' worth of processes, train one model together, each on its share of every chromosome's
+contacts: torchrun --standalone --nproc-per-node 4 --no-python train_model.py --device cuda --contacts ID.cool ...
+"""
 
 import argparse
 import dataclasses
@@ -24,7 +28,7 @@ def arguments() -> argparse.Namespace:
                         "this many base pairs apart; auto: whole chromosomes at 25 kb and coarser, 2,000 bins below")
     parser.add_argument("--smoothness", type=float, metavar="S", help="strength of the prior that neighbouring bins have "
                         "similar vectors; by default chosen on contacts set aside from the map (model paper: none)")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--resume-from", type=Path, help="folder with checkpoints of an interrupted run of this training")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder for the results and checkpoints")
@@ -43,39 +47,39 @@ def band_width(text: str, resolution: int) -> int | None:
     return int(text) // resolution + 1
 
 
-def main() -> None:
-    began = time.perf_counter()
-    given = arguments()
-    from hiclstm.contacts import ContactMap
+def options_of(given: argparse.Namespace, contact_map, processes):
+    """How to train, and what the choice of the prior tried: held-out loss of each strength."""
+    from hiclstm.training import Options, choose_smoothness
+
+    options = Options(epochs=given.epochs, seed=given.seed, threads=given.threads, device=given.device,
+                      max_distance=band_width(given.max_distance, contact_map.bins.resolution),
+                      checkpoints=str(given.output), resume_from=str(given.resume_from or given.output),
+                      least_steps=given.least_steps)
+    if given.model == "paper":
+        return dataclasses.replace(options, smoothness=0.0), {}
+    if given.smoothness is not None:
+        return dataclasses.replace(options, smoothness=given.smoothness), {}
+    if not contact_map.facts.get("raw", True):
+        return options, {}
+    tried = {}
+
+    def chosen() -> float:
+        smoothness, losses = choose_smoothness(contact_map, options)
+        tried.update(losses)
+        return smoothness
+
+    return dataclasses.replace(options, smoothness=processes.of_first(chosen)), tried
+
+
+def write_results(given: argparse.Namespace, contact_map, network, schedule, log, facts: dict, began: float) -> None:
+    """Weights, vectors, log, figures and metrics, in the output folder."""
     from hiclstm.export import write_representations
     from hiclstm.files import whole
     from hiclstm.metrics import MetricsTable
-    from hiclstm.model import ModelConfig
     from hiclstm.prediction import TrainedModel
     from hiclstm.report.vectors import training_figures
-    from hiclstm.training import Options, choose_smoothness, train
 
-    contact_map = ContactMap.load(given.contacts)
-    sample = contact_map.facts.get("sample", given.contacts.stem)
-    resolution = contact_map.bins.resolution
-    width = band_width(given.max_distance, resolution)
-    options = Options(epochs=given.epochs, seed=given.seed, max_distance=width, threads=given.threads,
-                      device=given.device, checkpoints=str(given.output),
-                      resume_from=str(given.resume_from or given.output), least_steps=given.least_steps)
-    config = ModelConfig.named(given.model, given.representation_size, resolution)
-    chosen_on = {}
-    if given.model == "paper":
-        options = dataclasses.replace(options, smoothness=0.0)
-    elif given.smoothness is not None:
-        options = dataclasses.replace(options, smoothness=given.smoothness)
-    elif contact_map.facts.get("raw", True):
-        smoothness, chosen_on = choose_smoothness(contact_map, options)
-        options = dataclasses.replace(options, smoothness=smoothness)
-    network, schedule, log = train(contact_map, config, options)
-
-    facts = {**contact_map.facts, "max_distance": contact_map.reach if width is None else width, "seed": given.seed,
-             "schedule": schedule.as_dict(), "smoothness": options.smoothness,
-             "smoothness_tried": {str(strength): loss for strength, loss in chosen_on.items()}}
+    sample = facts.get("sample", given.contacts.stem)
     model = TrainedModel(network, contact_map.bins, contact_map.usable, facts)
     base = str(given.output / sample)
     model.save(f"{base}.model.pt")
@@ -86,13 +90,34 @@ def main() -> None:
     command = (f"train_model.py --contacts {given.contacts.name} --model {given.model} --epochs {given.epochs} "
                f"--seed {given.seed}")
     training_figures(contact_map, model.representations, log, given.output, sample=sample, command=command)
-    metrics = MetricsTable(str(facts.get("cell_type", sample)), str(facts.get("replicate", "")), resolution, "train")
+    metrics = MetricsTable(str(facts.get("cell_type", sample)), str(facts.get("replicate", "")),
+                           contact_map.bins.resolution, "train")
     metrics.add(given.model, "loss", log["loss"].iloc[-1])
     metrics.add(given.model, "steps", schedule.steps)
     metrics.add(given.model, "pairs_per_second", log["pairs_per_second"].median())
     metrics.add(given.model, "seconds", time.perf_counter() - began)
     metrics.write(f"{base}.train.metrics.tsv")
     print(f"{sample}: trained {given.model} in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+
+
+def main() -> None:
+    began = time.perf_counter()
+    given = arguments()
+    from hiclstm.contacts import StoredMap
+    from hiclstm.model import ModelConfig
+    from hiclstm.training import train
+    from hiclstm.training.processes import started_by_torchrun
+
+    with started_by_torchrun(given.device) as processes:
+        contact_map = StoredMap.load(given.contacts)
+        options, tried = options_of(given, contact_map, processes)
+        config = ModelConfig.named(given.model, given.representation_size, contact_map.bins.resolution)
+        network, schedule, log = train(contact_map, config, options, processes)
+        if processes.first:
+            facts = {**contact_map.facts, "max_distance": options.max_distance or contact_map.reach, "seed": given.seed,
+                     "schedule": schedule.as_dict(), "smoothness": options.smoothness,
+                     "smoothness_tried": {str(strength): loss for strength, loss in tried.items()}}
+            write_results(given, contact_map, network, schedule, log, facts, began)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,15 @@ process TRAIN_MODEL {
     script:
     // A second attempt goes on from the checkpoints of the first.
     def earlier = task.previousTrace?.workdir
+    // Several GPUs: one process each, on its share of the contacts.
+    def gpus = task.accelerator?.request ?: 0
+    def together = gpus > 1 ? "torchrun --standalone --nproc-per-node ${gpus} --no-python" : ''
+    def threads = Math.max(1, task.cpus.intdiv(Math.max(1, gpus)))
     """
-    train_model.py --contacts ${map} --model ${params.model} --epochs ${params.epochs} --seed ${params.seed} \\
+    ${together} train_model.py --contacts ${map} --model ${params.model} --epochs ${params.epochs} --seed ${params.seed} \\
         --representation-size ${params.representation_size} --max-distance ${params.max_distance} \\
         ${params.least_steps ? "--least-steps ${params.least_steps}" : ''} \\
-        --threads ${task.cpus} --device ${task.accelerator ? 'cuda' : 'cpu'} ${earlier ? "--resume-from ${earlier}" : ''}
+        --threads ${threads} --device ${task.accelerator ? 'cuda' : 'cpu'} ${earlier ? "--resume-from ${earlier}" : ''}
     """
 
     stub:

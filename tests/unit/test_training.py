@@ -15,6 +15,7 @@ from hiclstm.training import schedule as schedules
 from hiclstm.training.adam import Adam
 from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
 from hiclstm.training.data import tile_offsets, turned
+from hiclstm.training.decay import DistanceDecay
 
 
 def small_map(n: int = 90, seed: int = 0, reads: float = 400.0) -> tuple[ContactMap, np.ndarray]:
@@ -103,12 +104,12 @@ def test_tile_offsets_cut_and_give_back_gradients():
     assert torch.autograd.gradcheck(lambda x: tile_offsets(x, tiles), (offset[:20].detach().requires_grad_(),))
 
 
-def test_expected_by_distance_ignores_missing_bins():
+def test_decay_with_distance_ignores_missing_bins():
     contact_map, _ = small_map()
     band = contact_map.balanced_band("chr1")
-    mean, pairs = loop.expected_by_distance(contact_map, 90)
-    assert np.allclose(mean[:60], np.nanmean(band, 0)[:60], rtol=1e-6)
-    assert np.array_equal(pairs[:60], np.isfinite(band).sum(0)[:60])
+    decay = DistanceDecay.of(contact_map, 90)
+    assert np.allclose(decay.mean[:60], np.nanmean(band, 0)[:60], rtol=1e-6)
+    assert np.array_equal(decay.pairs[:60], np.isfinite(band).sum(0)[:60])
 
 
 def stored(model) -> dict:

@@ -58,15 +58,8 @@ class ContactMap:
     @classmethod
     def load(cls, path, chromosomes=None) -> "ContactMap":
         """Read the `.cool` that PREPARE_CONTACTS wrote (intrachromosomal part), all or some of its chromosomes."""
-        try:
-            file = cooler.Cooler(str(path))
-            info = file.info
-        except (OSError, KeyError, ValueError) as problem:
-            raise InputError(f"{path}: cannot be opened as a .cool file ({problem})") from None
-        everything = Bins(tuple(file.chromnames), tuple(int(size) for size in file.chromsizes), int(file.binsize))
+        file, everything, facts = _opened(path)
         bins = everything.subset(chromosomes) if chromosomes else everything
-        if "weight" not in file.bins().columns:
-            raise InputError(f"{path}: has no column 'weight'; give it to PREPARE_CONTACTS first")
         weight, sizes, columns, counts, share = [], [], [], [], []
         for name in bins.chromosomes:
             there, here = everything.span(name), bins.span(name)
@@ -85,7 +78,7 @@ class ContactMap:
         starts = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
         empty = np.zeros(0, np.float32)
         return cls(bins, starts, np.concatenate(columns or [empty]).astype(np.int32, copy=False),
-                   np.concatenate(counts or [empty]), np.concatenate(weight), dict(info.get("metadata") or {}),
+                   np.concatenate(counts or [empty]), np.concatenate(weight), facts,
                    np.concatenate(share) if share else None)
 
     def width(self, wanted: int | None = None) -> int:
@@ -138,6 +131,41 @@ class ContactMap:
         if self.reach is not None:
             band[:, self.reach:] = np.nan
         return band
+
+
+def _opened(path) -> tuple[cooler.Cooler, Bins, dict]:
+    """The `.cool` that PREPARE_CONTACTS wrote, its windows, and what was recorded about it."""
+    try:
+        file = cooler.Cooler(str(path))
+        facts = dict(file.info.get("metadata") or {})
+    except (OSError, KeyError, ValueError) as problem:
+        raise InputError(f"{path}: cannot be opened as a .cool file ({problem})") from None
+    if "weight" not in file.bins().columns:
+        raise InputError(f"{path}: has no column 'weight'; give it to PREPARE_CONTACTS first")
+    return file, Bins(tuple(file.chromnames), tuple(int(size) for size in file.chromsizes), int(file.binsize)), facts
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMap(ContactMap):
+    """A map whose contacts stay in the `.cool` at ``path``: for those who take one chromosome after the other.
+
+    ``of_chromosome`` reads a chromosome's contacts each time it is asked; ``starts``, ``columns`` and ``counts`` are None.
+    """
+
+    path: Path | None = None
+
+    @classmethod
+    def load(cls, path, chromosomes=None) -> "StoredMap":
+        """The `.cool` that PREPARE_CONTACTS wrote, all or some of its chromosomes, without the contacts."""
+        file, everything, facts = _opened(path)
+        bins, table = everything.subset(chromosomes) if chromosomes else everything, file.bins()
+        weight, share = (np.concatenate([table[everything.span(name)][column].to_numpy(np.float64)
+                                         for name in bins.chromosomes]) if column in table.columns else None
+                         for column in ("weight", "first_share"))
+        return cls(bins, None, None, None, weight, facts, share, Path(path))
+
+    def of_chromosome(self, chromosome: str) -> ContactMap:
+        return ContactMap.load(self.path, [chromosome])
 
 
 def band_to_square(band: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from ..genome import Bins
 from ..kernels.plain import pair_losses
 from ..model import FRAME, HiCLSTM, ModelConfig, distance_basis
 from ..model.network import KNOTS
-from ..training.loop import start_from_distance_decay
+from ..training.decay import DistanceDecay, start_from_distance_decay
 
 DECODERS = ("lstm", "cnn", "fc")
 HIDDEN = 8
@@ -159,7 +159,7 @@ def train_decoder(kind: str, vectors: np.ndarray, contact_map: ContactMap, rows:
     level = 1.0
     if likelihood == "counts":
         weight = np.where(rows, contact_map.weight, np.nan)
-        start_from_distance_decay(network, replace(contact_map, weight=weight), width)
+        start_from_distance_decay(network, DistanceDecay.of(replace(contact_map, weight=weight), width))
         own = np.repeat(rows, np.diff(contact_map.starts))
         level = max(float(contact_map.counts[own].mean()), 1e-3) if own.any() else 1.0
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)

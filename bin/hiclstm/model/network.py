@@ -129,6 +129,12 @@ class HiCLSTM(nn.Module):
             return self.free[chromosome]
         return torch.cat([self.free[chromosome], self.strands[chromosome]], 1)
 
+    def parameters_of(self, chromosome: int) -> list[nn.Parameter]:
+        """The parameters that scores of one chromosome depend on: all but the vectors of the others."""
+        lists = [self.free, self.strands] if self.config.strands else [self.free]
+        others = {id(own) for vectors in lists for k, own in enumerate(vectors) if k != chromosome}
+        return [parameter for parameter in self.parameters() if id(parameter) not in others]
+
     def other_strand(self, vectors: torch.Tensor) -> torch.Tensor:
         """The vectors of bins read from their other strand, each in place: forward and reverse part exchanged."""
         free, part = self.config.free_size, self.config.strand_size

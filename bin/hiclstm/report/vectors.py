@@ -117,16 +117,13 @@ def first_eigenvector(contact_map: ContactMap, chromosome: str) -> np.ndarray:
     sign is set so that it rises with raw coverage (1 / weight), which open chromatin tends to have more of, and is
     arbitrary where the map came already balanced.
     """
-    span = contact_map.bins.span(chromosome)
-    n = span.stop - span.start
+    one = contact_map.of_chromosome(chromosome)
+    weight, n = one.weight, len(one.weight)
     pool = -(-n // MOST_BINS)
     m = -(-n // pool)
-    weight = contact_map.weight[span]
-    rows = np.repeat(np.arange(n), np.diff(contact_map.starts[span.start:span.stop + 1]))
-    entries = slice(contact_map.starts[span.start], contact_map.starts[span.stop])
-    columns = contact_map.columns[entries] - span.start
-    balanced = np.nan_to_num(contact_map.counts[entries] * weight[rows] * weight[columns])
-    observed = np.bincount(rows // pool * m + columns // pool, balanced, minlength=m * m).reshape(m, m)
+    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(one.starts))
+    balanced = np.nan_to_num(one.counts * weight[rows] * weight[one.columns])
+    observed = np.bincount(rows // pool * m + one.columns // pool, balanced, minlength=m * m).reshape(m, m)
     observed = observed + np.triu(observed, 1).T
     found = np.bincount(np.arange(n) // pool, np.isfinite(weight), minlength=m)
     pairs = np.outer(found, found)

@@ -1,6 +1,6 @@
 """What a step of training works on: tiles of one chromosome, read forwards or backwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from .. import kernels
 from ..contacts import ContactMap
 from ..model import FRAME, HiCLSTM
+from .processes import ALONE, Processes
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +20,9 @@ class Reading:
     ----------
     chromosome : its place in the model's list
     backwards : whether it is read from its end, on the other strand
-    pairs : its observed pairs, numbered in reading order
-    tiles : the tiles that cover them within ``width`` bins of the diagonal
+    pairs : its observed pairs, numbered in reading order; of ``rows`` only
+    tiles : the tiles that cover the chromosome within ``width`` bins of the diagonal
+    rows : the rows whose pairs this process holds, half-open
     """
 
     chromosome: int
@@ -28,6 +30,12 @@ class Reading:
     pairs: kernels.Pairs
     tiles: kernels.Tiles
     width: int
+    rows: tuple[int, int]
+
+    def own(self, chosen: np.ndarray) -> np.ndarray:
+        """Those of some tiles (indices) whose pairs this process holds."""
+        row = self.tiles.row[chosen]
+        return chosen[(row >= self.rows[0]) & (row < self.rows[1])]
 
     def vectors(self, model: HiCLSTM) -> torch.Tensor:
         """The chromosome's vectors in reading order: [n, size]."""
@@ -45,17 +53,37 @@ def turned(pairs: kernels.Pairs) -> kernels.Pairs:
                          by_column.data[::-1].copy(), pairs.weight[::-1].copy(), pairs.probability_scale)
 
 
-def readings(contact_map: ContactMap, width: int, both_strands: bool) -> list[Reading]:
-    """Every chromosome forwards and, for models with strands, backwards."""
+def of_rows(pairs: kernels.Pairs, first: int, last: int) -> kernels.Pairs:
+    """The same pairs with rows outside ``first`` to ``last`` (half-open) emptied."""
+    begin, end = pairs.starts[first], pairs.starts[last]
+    return replace(pairs, starts=np.clip(pairs.starts, begin, end) - begin, columns=pairs.columns[begin:end].copy(),
+                   counts=pairs.counts[begin:end].copy())
+
+
+def readings_of(one: ContactMap, chromosome: int, width: int, both_strands: bool,
+                processes: Processes = ALONE) -> list[Reading]:
+    """The map of one chromosome read forwards and, for models with strands, backwards.
+
+    ``chromosome`` is its place in the model's list. Each of several processes holds a stretch of the rows; all stretches
+    have as many tiles.
+    """
+    pairs = kernels.Pairs.of(one, one.bins.chromosomes[0])
+    width = min(width, pairs.n)
+    tiles = kernels.tiles(pairs.n, width)
+    edges = np.append(tiles.row, pairs.n)
+    rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
     found = []
-    for at, name in enumerate(contact_map.bins.chromosomes):
-        pairs = kernels.Pairs.of(contact_map, name)
-        own_width = min(width, pairs.n)
-        own_tiles = kernels.tiles(pairs.n, own_width)
-        found.append(Reading(at, False, pairs, own_tiles, own_width))
-        if both_strands:
-            found.append(Reading(at, True, turned(pairs), own_tiles, own_width))
+    for backwards in (False, True) if both_strands else (False,):
+        read = turned(pairs) if backwards else pairs
+        found.append(Reading(chromosome, backwards, read if processes.number == 1 else of_rows(read, *rows), tiles, width,
+                             rows))
     return found
+
+
+def readings(contact_map: ContactMap, width: int, both_strands: bool) -> list[Reading]:
+    """Every chromosome of a map, read forwards and, for models with strands, backwards."""
+    return [reading for at, name in enumerate(contact_map.bins.chromosomes)
+            for reading in readings_of(contact_map.of_chromosome(name), at, width, both_strands)]
 
 
 class _TileOffsets(torch.autograd.Function):

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,13 @@ from tqdm import tqdm
 from ..contacts import ContactMap
 from ..errors import InputError
 from ..genome import Bins
-from ..model import HiCLSTM, ModelConfig, distance_basis
+from ..model import HiCLSTM, ModelConfig
 from .adam import Adam
 from .checkpoint import load_checkpoint, save_checkpoint
-from .data import Reading, readings
+from .data import Reading, readings_of
+from .decay import DistanceDecay, leave_half_to_path, start_from_distance_decay
 from .objective import pairs_loss, priors
+from .processes import ALONE, Processes
 from .schedule import Schedule
 
 CLIP = 10.0  # largest gradient norm
@@ -58,46 +59,6 @@ class Options:
     quiet: bool = False
 
 
-def expected_by_distance(contact_map: ContactMap, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean balanced contacts at each distance over usable pairs, and the number of those pairs: float64 [width] each."""
-    total, pairs = np.zeros(width), np.zeros(width)
-    for name in contact_map.bins.chromosomes:
-        span = contact_map.bins.span(name)
-        n = span.stop - span.start
-        weight = np.nan_to_num(contact_map.weight[span])
-        rows = np.repeat(np.arange(n), np.diff(contact_map.starts[span.start:span.stop + 1]))
-        entries = slice(contact_map.starts[span.start], contact_map.starts[span.stop])
-        columns = contact_map.columns[entries] - span.start
-        balanced = contact_map.counts[entries] * weight[rows] * weight[columns]
-        near = columns - rows < width
-        total += np.bincount((columns - rows)[near], balanced[near], minlength=width)
-        spectrum = np.fft.rfft((weight > 0).astype(float), 2 * n)  # pairs at each distance: autocorrelation
-        found = np.round(np.fft.irfft(np.abs(spectrum) ** 2, 2 * n)[:min(n, width)])
-        pairs[:len(found)] += found
-    return total / np.maximum(pairs, 1), pairs
-
-
-def start_from_distance_decay(model: HiCLSTM, contact_map: ContactMap, width: int) -> None:
-    """Set the output's distance curve to the map's own decay, so that training starts from the expected map."""
-    mean, pairs = expected_by_distance(contact_map, width)
-    use = pairs > 0
-    basis = distance_basis(torch.arange(width)).numpy()[use]
-    weight = np.sqrt(pairs[use] * mean[use] + 1.0)[:, None]  # long distances have few contacts: count them less
-    target = np.log(mean[use] + 1e-3 * mean[use].max() / width)[:, None]
-    ridge = 1e-3 * np.eye(basis.shape[1])
-    curve = np.linalg.solve((basis * weight).T @ (basis * weight) + ridge, (basis * weight).T @ (target * weight))
-    with torch.no_grad():
-        model.distance_bias.copy_(torch.from_numpy(curve[:, 0]))
-
-
-def leave_half_to_path(model: HiCLSTM) -> None:
-    """Share the expected contacts between distance curve and path: with few barriers some 20 loading sites reach both
-    bins of a pair, so the path's own curve starts at a twentieth of the decay."""
-    with torch.no_grad():
-        model.path.curve.copy_(model.distance_bias - math.log(20))
-        model.distance_bias -= math.log(2)
-
-
 def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
     """The steps of one pass in random order: (reading, indices of its tiles); every tile stands in one step."""
     steps = []
@@ -109,18 +70,30 @@ def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.G
     return [steps[k] for k in random.permutation(len(steps))]
 
 
-def _fingerprint(contact_map: ContactMap, config: ModelConfig, schedule: Schedule, options: Options) -> str:
-    said = json.dumps([config.as_dict(), schedule.as_dict(), options.seed, options.max_distance,
+def _read(contact_map: ContactMap, width: int, config: ModelConfig, processes: Processes):
+    """One pass over the chromosomes: their readings, the map's decay with distance, and a digest of its contacts."""
+    every, decay, digest = [], DistanceDecay(width), hashlib.sha256()
+    for at, name in enumerate(contact_map.bins.chromosomes):
+        one = contact_map.of_chromosome(name)
+        every += readings_of(one, at, width, config.strands, processes)
+        decay.add(one)
+        for array in (one.starts, one.columns, one.counts, one.weight):
+            digest.update(np.ascontiguousarray(array))
+    return every, decay, digest.hexdigest()
+
+
+def _fingerprint(contacts: str, bins: Bins, config: ModelConfig, schedule: Schedule, options: Options) -> str:
+    said = json.dumps([contacts, config.as_dict(), schedule.as_dict(), options.seed, options.max_distance,
                        options.smoothness, options.first_smoothness, options.sparseness,
-                       contact_map.bins.chromosomes, contact_map.bins.sizes, contact_map.bins.resolution])
-    digest = hashlib.sha256(said.encode())
-    for array in (contact_map.starts, contact_map.columns, contact_map.counts, contact_map.weight):
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
+                       bins.chromosomes, bins.sizes, bins.resolution])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
-def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tuple[HiCLSTM, Schedule, pd.DataFrame]:
+def train(contact_map: ContactMap, config: ModelConfig, options: Options,
+          processes: Processes = ALONE) -> tuple[HiCLSTM, Schedule, pd.DataFrame]:
     """Train a model on one map.
+
+    Where several ``processes`` train together each of them calls this, with equal arguments, and is given the model.
 
     Returns
     -------
@@ -134,8 +107,10 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
         raise InputError("--device cuda: PyTorch sees no GPU here (driver missing, or the container runs without "
                          "--nv / --gpus all); use --device cpu or give the task a GPU")
     torch.set_num_threads(1)  # the kernels have threads of their own; PyTorch's mostly wait for each other
+    if not processes.first:
+        options = replace(options, quiet=True, checkpoints=None)
     width = contact_map.width(options.max_distance)
-    every = readings(contact_map, width, config.strands)
+    every, decay, contacts = _read(contact_map, width, config, processes)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
                                "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1,
                                least_steps=options.least_steps)
@@ -144,14 +119,13 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
 
     model = HiCLSTM(config, contact_map.bins, options.seed)
     if config.distance_term and config.likelihood == "counts":
-        start_from_distance_decay(model, contact_map, width)
+        start_from_distance_decay(model, decay)
         if config.path_reach:
             leave_half_to_path(model)
-    mean, found = expected_by_distance(contact_map, width)
-    level = float((mean * found).sum() / found.sum()) if config.likelihood == "counts" else 1.0
     model.to(options.device)
-    trainer = Trainer(model, contact_map.bins, schedule, options, level)
-    fingerprint = _fingerprint(contact_map, config, schedule, options)
+    level = decay.level if config.likelihood == "counts" else 1.0
+    trainer = Trainer(model, contact_map.bins, schedule, options, level, processes)
+    fingerprint = _fingerprint(contacts, contact_map.bins, config, schedule, options)
     log, first_epoch, seconds_before = [], 0, 0.0
     state = load_checkpoint(options.resume_from, fingerprint) if options.resume_from else None
     if state:
@@ -160,7 +134,8 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options) -> tup
         model.load_state_dict(state["model"])
         trainer.optimiser.restore(state["optimiser"])
         log, first_epoch, seconds_before = state["log"], state["epoch"], state["seconds"]
-        print(f"continuing after epoch {first_epoch} of {schedule.epochs}", file=sys.stderr)
+        if processes.first:
+            print(f"continuing after epoch {first_epoch} of {schedule.epochs}", file=sys.stderr)
 
     began = time.perf_counter()
     progress = tqdm(total=schedule.steps, initial=first_epoch * schedule.steps_per_epoch, unit="step",
@@ -203,10 +178,13 @@ class Trainer:
     Parameters
     ----------
     level : mean balanced contacts of a pair: the loss is counted per contact, so that priors mean the same at any depth
+    processes : those that take each step together
     """
 
-    def __init__(self, model: HiCLSTM, bins: Bins, schedule: Schedule, options: Options, level: float):
+    def __init__(self, model: HiCLSTM, bins: Bins, schedule: Schedule, options: Options, level: float,
+                 processes: Processes = ALONE):
         self.model, self.bins, self.schedule, self.options, self.level = model, bins, schedule, options, level
+        self.processes = processes
         self.later = torch.arange(model.config.free_size, device=model.output_bias.device) >= FIRST_RANK
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
@@ -240,17 +218,21 @@ class Trainer:
         residual = has_path and step >= self.schedule.second_stage
         if has_path and step == self.schedule.second_stage:
             self.begin_second_stage()
-        loss, valid = pairs_loss(model, reading, chosen, use_lstm=residual or not has_path, threads=options.threads,
-                                 path_held=residual)
+        loss, valid = pairs_loss(model, reading, reading.own(chosen), use_lstm=residual or not has_path,
+                                 threads=options.threads, path_held=residual)
+        total, valid = self.processes.total(float(loss.detach()), valid)
         if not valid:
             return 0.0, 0
         objective = loss / (valid * self.level)
-        smoothness = options.first_smoothness if has_path and not residual else options.smoothness
-        objective = objective + priors(model, reading.chromosome, smoothness, 0.0 if residual else options.sparseness)
+        if self.processes.first:  # gradients are summed: priors count once
+            smoothness = options.first_smoothness if has_path and not residual else options.smoothness
+            sparseness = 0.0 if residual else options.sparseness
+            objective = objective + priors(model, reading.chromosome, smoothness, sparseness)
         self.optimiser.clear_gradients()
         objective.backward()
+        self.processes.sum_gradients(model.parameters_of(reading.chromosome))
         if self.narrow and not residual:
             self._narrow(model.pair_matrix.grad, model.pair_row.grad)
         torch.nn.utils.clip_grad_norm_(self.optimiser.parameters, CLIP)
         self.optimiser.step(self.schedule.rate(step))
-        return float(loss.detach()), valid
+        return total, int(valid)
