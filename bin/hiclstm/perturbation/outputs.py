@@ -9,19 +9,23 @@ from ..export import write_bigwig, write_pixels
 from ..genome import Bins
 from .edits import Variant
 from .readings import Reader, Reading
+from .viewer import write_viewer
 
 
 def write_maps(directory: Path, stem: str, reader: Reader, variant: Variant, reading: Reading, facts: dict) -> None:
-    """Write ``<stem>.{wt,alt,delta,rearranged}.mcool`` and ``<stem>.change.bw`` of the variant's window.
+    """Write ``<stem>.{wt,alt,delta,rearranged}.mcool``, ``.change.bw`` and ``.viewer.json`` of the variant's window.
 
     ``wt``, ``alt`` and ``delta`` are on the reference: expected contacts of the wild type, of the variant with reads of
     all copies summed, and their difference (a deleted pair has none left). ``rearranged`` is the map on the rearranged
     chromosome itself. ``change`` is the mean absolute log change beyond distance of each bin's pairs across the edit.
+    ``viewer`` is a small copy of wt, alt and their ratio for the report's map viewer.
     """
     facts = {**facts, "variant": variant.name, "kind": variant.kind, "place": variant.place}
     before, after = reader.before_on_reference(reading), reading.collapsed()
-    both = before.merge(after, on=["bin1", "bin2"], how="outer", suffixes=("_before", "_after")).fillna(0.0)
+    both = before.merge(after, on=["bin1", "bin2"], how="outer", suffixes=("_before", "_after"))
     both = both.sort_values(["bin1", "bin2"], ignore_index=True)
+    write_viewer(directory / f"{stem}.viewer.json", reader.bins, variant, both, facts)
+    both = both.fillna(0.0)
     difference = both["value_after"] - both["value_before"]
     for name, values, words in (
             ("wt", both["value_before"], "expected contacts of the wild type"),

@@ -139,28 +139,28 @@ class Stage:
             self.metrics.add(self.method, metric, value, n=len(table))
         by_name = {variant.name: variant for variant in found.variants}
         largest = read.sort_values("rms_beyond_distance", ascending=False)["variant"].head(self.request.most_maps)
-        for at, row in enumerate(read[read["variant"].isin(largest)].itertuples()):
-            self._one_variant(by_name[row.variant], row, at)
+        for row in read[read["variant"].isin(largest)].itertuples():
+            self._one_variant(by_name[row.variant], row)
         if len(read) > len(largest):
             print(f"maps and figures are written of the {len(largest)} variants with the largest effects, of "
                   f"{len(read)} (--most-maps)", file=sys.stderr)
         return [Skipped(row.variant, row.place, row.note) for row in table[table["status"] == "skipped"].itertuples()]
 
-    def _one_variant(self, variant: Variant, row, at: int) -> None:
+    def _one_variant(self, variant: Variant, row) -> None:
         reading = self.reader.read(variant, self.reach)
         write_maps(self.output, f"{self.id}.{variant.name}", self.reader, variant, reading,
-                   {"sample": self.id, "model": self.method, "probability_scale": self.scale})
+                   {"sample": self.id, "model": self.method, "probability_scale": self.scale, "command": self.command})
         figure, track = figures.variant_figure(reading, variant, self.genes, self.loops)
         chance = f"p = {row.p:.2g} against {row.random_loci} matched random loci" if row.random_loci else "no null"
-        self._save(figure, f"{variant.name}.variant", 750 + at, f"{variant.name}: {variant.kind} at {variant.place}",
+        self._save(figure, f"{variant.name}.variant", 750, f"{variant.name}: {variant.kind} at {variant.place}",
                    "Expected contacts of the same loci before and after, and the change beyond what the change of "
                    f"distance alone does; below, the pieces of the reference, genes and insulation. {chance}.",
                    f"Contact triangles before and after the variant {variant.name}, their difference and the "
                    "insulation along the rearranged chromosome.", track)
         if len(variant.edits) == 1 and isinstance(variant.edits[0], Duplication):
-            self._duplication(variant, reading, at)
+            self._duplication(variant, reading)
 
-    def _duplication(self, variant: Variant, reading, at: int) -> None:
+    def _duplication(self, variant: Variant, reading) -> None:
         start, end = variant.span
         pixels = Reader(ObservedMap(self.contacts))
         tables = {self.method: reading.collapsed()}
@@ -180,7 +180,7 @@ class Stage:
             tables = {name: table, **tables}
         low, high = int(reading.order.min()), int(reading.order.max()) + 1
         figure = figures.duplication_figure(tables, errors, (low, high), (start, end), self.bins)
-        self._save(figure, f"{variant.name}.collapsed", 790 + at, f"{variant.name} as Hi-C on the reference sees it",
+        self._save(figure, f"{variant.name}.collapsed", 790, f"{variant.name} as Hi-C on the reference sees it",
                    "Expected contacts with the reads of both copies summed, as they cannot be told apart: the model's, "
                    "the paper's baseline (wild-type pixels, mean of the distance within the duplicated region) and the "
                    "better baseline (pixels moved with their loci and summed over the copies).",
@@ -287,7 +287,8 @@ class Stage:
         self._save(figure, f"{name}.window", order + 1, f"{title}: average around the site",
                    "Mean log2 change beyond distance of all pairs around a site (top) and around matched random loci "
                    "under the same edit (bottom). Pairs on one side of the site cannot change.",
-                   f"Average maps of change around {len(effects)} sets of sites and around random loci.")
+                   f"Average maps of change around {len(effects)} sets of sites and around random loci.",
+                   f"{self.id}.sites.tsv")
         return rows
 
     def _domains(self) -> None:
