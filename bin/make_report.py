@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Collect what every stage left behind into one HTML page and one table of metrics."""
+"""Collect what every stage left behind: an index, a page for each sample, figures across samples, a table of metrics."""
 
 import argparse
 import csv
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -14,14 +15,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--results", required=True, nargs="+", metavar="PATH",
                         help="files and folders of the stages: *.figure.json with their .svg and .tsv, *.metrics.tsv, "
-                        "*.qc.json, *.training.tsv, failures.json")
+                        "*.qc.json, *.training.tsv, *.viewer.json, failures.json")
     parser.add_argument("--samplesheet", type=Path, metavar="CSV",
                         help="the run's samples (columns cell_type, replicate and, optional, resolution); those "
                         "without a result are named")
     parser.add_argument("--failed", action="append", default=[], metavar="ID=REASON",
                         help="a sample that failed, and why (may be given many times)")
-    parser.add_argument("--title", default="Hi-C-LSTM report", help="heading of the page")
-    parser.add_argument("--output", type=Path, default=Path("."), help="folder for report.html and metrics.tsv")
+    parser.add_argument("--parameters", type=Path, metavar="JSON", help="the run's parameters, which the index lists")
+    parser.add_argument("--published", action="store_true",
+                        help="link to files at <cell type>/<resolution>/ beside report.html, where the pipeline publishes "
+                        "them, instead of where they are now")
+    parser.add_argument("--title", default="Hi-C-LSTM report", help="heading of the index")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder for report.html, report/ and metrics.tsv")
     return parser.parse_args()
 
 
@@ -42,12 +47,23 @@ def expected_samples(sheet: Path) -> list[tuple[str, str, int | None]]:
     return list(dict.fromkeys(found))
 
 
+def parameters(path: Path) -> dict:
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise InputError(f"--parameters {path}: cannot be read ({problem})") from None
+    if not isinstance(given, dict):
+        raise InputError(f"--parameters {path}: expected a JSON object of names and values")
+    return given
+
+
 def main() -> None:
     given = arguments()
     from hiclstm.files import whole
     from hiclstm.report.collect import collect
     from hiclstm.report.comparison import comparison_figures
-    from hiclstm.report.page import render
+    from hiclstm.report.links import PAGES
+    from hiclstm.report.page import Run, write_pages
 
     found = collect(given.results)
     for said in given.failed:
@@ -59,17 +75,17 @@ def main() -> None:
     if not (found.figures or len(found.metrics) or found.quality or found.failures or expected):
         raise InputError(f"--results {' '.join(given.results)}: holds no *.figure.json, *.metrics.tsv, *.qc.json or "
                          "failures.json, so there is nothing to report")
-    given.output.mkdir(parents=True, exist_ok=True)
-    made = comparison_figures(found.metrics, given.output, command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-    if made:
-        fresh = collect(made)
-        names = {figure.name for figure in fresh.figures}
-        found.figures = [figure for figure in found.figures if figure.name not in names] + fresh.figures
-        found.figures.sort(key=lambda figure: figure.order)
+    run = Run(given.title, expected, parameters(given.parameters) if given.parameters else {}, given.published)
+    pages = given.output / PAGES
+    pages.mkdir(parents=True, exist_ok=True)
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    across = collect(comparison_figures(found.metrics, pages, command=command)).figures
+    # An earlier report among the results holds older ones.
+    found.figures = [figure for figure in found.figures if not figure.name.startswith("comparison.")] + across
+    found.figures.sort(key=lambda figure: figure.order)
     with whole(given.output / "metrics.tsv") as beside:
         found.metrics.to_csv(beside, sep="\t", index=False)
-    with whole(given.output / "report.html") as beside:
-        beside.write_text(render(found, given.title, expected), encoding="utf-8")
+    write_pages(found, given.output, run)
     for problem in found.problems:
         print(f"warning: {problem}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-// One page with every figure and one table with every metric; it names the samples that have failed, and why.
+// An index, a page for each sample and one table with every metric; it names the samples that have failed, and why.
 process REPORT {
     label 'light'
 
@@ -9,6 +9,7 @@ process REPORT {
 
     output:
     path "report.html", emit: page
+    path "report", emit: samples
     path "metrics.tsv", emit: metrics
 
     script:
@@ -20,12 +21,16 @@ process REPORT {
     cat > failures.json <<'END'
     ${groovy.json.JsonOutput.toJson(failures)}
     END
+    cat > parameters.json <<'END'
+    ${groovy.json.JsonOutput.toJson(params)}
+    END
     mkdir -p results
-    make_report.py --results results failures.json --samplesheet samples.csv
+    make_report.py --results results failures.json --samplesheet samples.csv --parameters parameters.json --published
     """
 
     stub:
     """
+    mkdir report
     touch report.html metrics.tsv
     """
 }

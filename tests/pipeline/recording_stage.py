@@ -55,4 +55,6 @@ elif stage == "perturb_genome":
 elif stage == "make_report":
     failures = next(path for path in options["--results"] if path.endswith("failures.json"))
     Path("report.html").write_text(Path(failures).read_text() + Path("samples.csv").read_text())
+    Path("report").mkdir()
+    Path("report/sample.html").touch()
     Path("metrics.tsv").touch()

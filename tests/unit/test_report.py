@@ -1,8 +1,8 @@
 """The report without a browser: figures as they are saved, what is collected, what the page says."""
 
 import base64
-import gzip
 import hashlib
+import io
 import json
 import re
 import runpy
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot
+from PIL import Image
 
 from hiclstm.contacts import ContactMap
 from hiclstm.errors import InputError
@@ -20,13 +21,20 @@ from hiclstm.genome import Bins
 from hiclstm.metrics import MetricsTable
 from hiclstm.report.collect import collect, natural
 from hiclstm.report.comparison import by_distance
-from hiclstm.report.figures import LARGEST_SVG, draw_triangle, save_figure, style
-from hiclstm.report.page import distance_band, gather, render
+from hiclstm.report.figures import LARGEST_SVG, MAP_LEVELS, draw_triangle, save_figure, style
+from hiclstm.report.links import IN_FIGURES, OF_A_SAMPLE, Links, page_names, published
+from hiclstm.report.page import Run, write_pages
 from hiclstm.report.quality import explain, facts
+from hiclstm.report.samples import gather
+from hiclstm.report.scores import answers
+from hiclstm.report.sections import sections
 from hiclstm.report.supplied import not_supplied
+from hiclstm.report.svg import compact
 from hiclstm.report.vectors import first_eigenvector, principal_components, training_figures
+from hiclstm.report.words import distance_band
 
-SCRIPT = Path(__file__).parents[2] / "bin/make_report.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "bin/make_report.py"
 WORDS = dict(caption="What it shows.", alt="A line.", command="prepare_contacts.py --resolution 50000")
 
 
@@ -50,13 +58,18 @@ def scores(folder, cell_type="GM12878", replicate="1", resolution=50000, against
 
 
 def build(folder, *more) -> str:
-    """Run make_report.py as a user does; the page's text."""
+    """Run make_report.py as a user does; the index as text."""
     argv, sys.argv = sys.argv, [str(SCRIPT), "--results", str(folder), "--output", str(folder / "out"), *more]
     try:
         runpy.run_path(str(SCRIPT), run_name="make_report")["main"]()
     finally:
         sys.argv = argv
     return (folder / "out/report.html").read_text()
+
+
+def page_of(folder, sample="GM12878_1.50000") -> str:
+    """The page of a sample that :func:`build` wrote."""
+    return (folder / f"out/report/{sample}.html").read_text()
 
 
 # figures
@@ -80,8 +93,42 @@ def test_a_noisy_heatmap_stays_small(tmp_path):
     figure, axes = pyplot.subplots(figsize=(7, 4))
     axes.pcolormesh(np.random.default_rng(0).random((400, 400)))
     save_figure(figure, tmp_path / "noise", title="", stage="reconstruct", sample="", order=300, **WORDS)
-    assert (tmp_path / "noise.svg").stat().st_size < LARGEST_SVG
-    assert "<image" in (tmp_path / "noise.svg").read_text()
+    written = (tmp_path / "noise.svg").read_bytes()
+    assert len(written) < LARGEST_SVG
+    found = re.search(rb'<image [^>]*href="data:image/png;base64,([^"]+)"', written)[1]
+    with Image.open(io.BytesIO(base64.b64decode(found))) as image:
+        assert len(image.convert("RGBA").getcolors()) <= MAP_LEVELS + 1
+
+
+def test_a_figure_may_name_the_result_that_holds_its_numbers(tmp_path):
+    save(tmp_path, table="GM12878_1.50000.predicted.mcool")
+    found = collect([tmp_path])
+    assert found.figures[0].table == Path("GM12878_1.50000.predicted.mcool") and not found.problems
+    assert not list(tmp_path.glob("*.tsv"))
+
+
+def test_compact_keeps_the_drawing_and_drops_the_rest():
+    svg = b"""<?xml version="1.0"?>
+<!DOCTYPE svg PUBLIC "a" "b">
+<svg width="10pt" height="5pt" viewBox="0 0 10 5">
+ <metadata><x/></metadata>
+ <g id="figure_1">
+  <!-- 0.5 -->
+  <g id="line2d_1">
+   <path d="M 0.123456 -0.004
+L 10.50 2e0
+z
+" clip-path="url(#p123)" style="fill: none; stroke: #000000"/>
+  </g>
+  <g transform="translate(1.23456 2) scale(0.1 -0.1)"><use xlink:href="#Glyph-31" transform="translate(63.623047 0)"/></g>
+ </g>
+ <defs><path id="Glyph-31" d="M 19 0 Q 1 2 3 4" transform="scale(0.015625)"/><clipPath id="p123"/></defs>
+</svg>"""
+    assert compact(svg) == (
+        b'<svg width="10pt" height="5pt" viewBox="0 0 10 5"><g>'
+        b'<path d="M0.12 0L10.5 2e0z" clip-path="url(#a1)" style="fill:none;stroke:#000000"/>'
+        b'<g transform="translate(1.23456 2) scale(0.1 -0.1)"><use href="#a0" x="63.62"/></g></g>'
+        b'<defs><path id="a0" d="M19 0Q1 2 3 4" transform="scale(0.015625)"/><clipPath id="a1"/></defs></svg>\n')
 
 
 def test_triangle_puts_each_pair_at_its_middle_and_distance():
@@ -219,40 +266,125 @@ def test_summary_scores_on_the_other_replicate_and_says_when_a_yardstick_is_bett
     score = held_out.scores["pearson_lin"]
     assert (score.value, score.yardstick, score.ceiling, score.beaten) == ("0.850", "blur 0.840", "0.870", False)
     assert simulated.scores["pearson_lin"].beaten
-    assert [table["caption"] for table in held_out.tables] == ["Scored on: training map", "Scored on: replicate 2"]
+    assert [table["caption"] for table in held_out.tables] == ["Scored on: replicate 2", "Scored on: training map"]
+
+
+def told(stage, *rows) -> pd.DataFrame:
+    """Rows of metrics as they are collected: (method, metric, against, stratum, value)."""
+    table = MetricsTable("GM12878", "1", 50000, stage)
+    for method, metric, against, stratum, value in rows:
+        table.add(method, metric, value, against=against, stratum=stratum)
+    return table.frame().astype(str).replace({"nan": "", "<NA>": ""})
+
+
+def test_summary_of_elements_is_a_mean_over_those_that_every_representation_has():
+    rows = told("classify", ("hiclstm-xgboost", "map", "", "tss", 0.5), ("hiclstm-xgboost", "map", "", "loops", 0.7),
+                ("pca-xgboost", "map", "", "tss", 0.8), ("pca-xgboost", "map", "", "loops", 0.6),
+                ("coverage-xgboost", "map", "", "tss", 1.0), ("hiclstm-linear", "map", "", "tss", 0.9))
+    found = answers(rows, "default")["elements"]
+    assert (found.value, found.yardstick, found.beaten) == ("0.600", "PCA 0.700", True)
+
+
+def test_summary_of_barriers_prefers_the_truth_and_of_changes_names_the_yardstick():
+    rows = [told("attribute", ("default-barrier_cost", "auroc_matched", "", "ctcf", 0.8)),
+            told("perturb", ("default", "variants_read", "", "all", 4), ("default", "variants_beyond_chance", "", "all", 1))]
+    found = answers(pd.concat(rows), "default")
+    assert (found["barriers"].value, found["barriers"].yardstick) == ("0.800", "CTCF peaks")
+    assert (found["changes"].value, found["changes"].yardstick) == ("1 of 4", "variants beyond chance")
+    rows += [told("attribute", ("default-barrier_cost", "auroc_barrier", "truth", "all", 0.9)),
+             told("perturb", *[(method, "pearson_delta", "truth", stratum, value)
+                               for method, value in (("default", 0.4), ("rearranged_pixels", 0.5))
+                               for stratum in ("deletion", "inversion", "deletion, distance included")])]
+    found = answers(pd.concat(rows), "default")
+    assert (found["barriers"].value, found["barriers"].yardstick) == ("0.900", "true barriers")
+    assert (found["changes"].value, found["changes"].yardstick, found["changes"].beaten) == (
+        "0.400", "pixels moved 0.500", True)
+
+
+def test_sections_follow_the_paper_and_fold_series(tmp_path):
+    for k, (stage, order) in enumerate([("perturb", 750), ("perturb", 750), ("perturb", 700), ("train", 210),
+                                        ("novel", 10), ("reconstruct", 301), ("reconstruct", 310), ("reconstruct", 300)]):
+        save(tmp_path, name=f"GM12878_1.50000.{k}", stage=stage, order=order, title=f"{stage} {order} {k}")
+    found = sections(collect([tmp_path]).figures, [], {"classify"})
+    assert [section.stage for section in found] == ["train", "reconstruct", "classify", "perturb", "novel"]
+    folded = {section.stage: [(series.first.title, [figure.title for figure in series.others])
+                              for series in section.series] for section in found}
+    assert folded["reconstruct"] == [("reconstruct 300 7", ["reconstruct 301 5"]), ("reconstruct 310 6", [])]
+    assert folded["perturb"] == [("perturb 700 2", []), ("perturb 750 0", ["perturb 750 1"])]
 
 
 def test_report_holds_every_figure_once_in_order_with_its_numbers(tmp_path):
     scores(tmp_path)
-    save(tmp_path, order=310, title="Later", table=pd.DataFrame({"x": [1.5]}))
+    scores(tmp_path, "H1-hESC")
+    save(tmp_path, order=310, stage="reconstruct", title="Later", table=pd.DataFrame({"x": [1.5]}))
     save(tmp_path, name="GM12878_1.50000.loss", order=210, stage="train", title="Earlier")
     save(tmp_path, name="all", sample="", order=520, title="Everywhere")
-    page = build(tmp_path)
-    assert [page.count(f"<h3>{title}</h3>") for title in ("Later", "Earlier", "Everywhere")] == [1, 1, 1]
-    assert page.index("Everywhere") < page.index("<h3>Earlier") < page.index("<h3>Later")
-    numbers = re.search(r'download="GM12878_1.50000.decay.tsv" href="data:[^,]*,([^"]+)"', page)[1]
-    assert base64.b64decode(numbers) == b"x\n1.5\n"
-    assert page.count("data:image/svg+xml;base64,") == 3
-    assert not re.search(r'(src|href)="(https?:)?//', page), "nothing is loaded from elsewhere"
+    index = build(tmp_path)
+    page = page_of(tmp_path)
+    assert [index.count(f"<h3>{title}</h3>") for title in ("Everywhere", "Later", "Earlier")] == [1, 0, 0]
+    assert [page.count(f"<h3>{title}</h3>") for title in ("Everywhere", "Later", "Earlier")] == [0, 1, 1]
+    assert page.index("<h3>Earlier") < page.index("<h3>Later")
+    assert 'href="../../GM12878_1.50000.decay.tsv"' in page and 'href="../../GM12878_1.50000.decay.svg"' in page
+    assert 'href="report/GM12878_1.50000.html"' in index and 'href="../report.html"' in page
+    assert 'href="H1-hESC_1.50000.html" rel="next"' in page
+    assert page.count("data:image/svg+xml;base64,") == 2 and index.count("data:image/svg+xml;base64,") == 2
+    for text in (index, page):
+        assert not re.search(r'(src|href)="(https?:)?//', text), "nothing is loaded from elsewhere"
     merged = pd.read_csv(tmp_path / "out/metrics.tsv", sep="\t", dtype=str)
-    assert len(merged) == 3 * 3 * 7
-    assert build(tmp_path) == page, "the same results give the same page"
+    assert len(merged) == 2 * 3 * 3 * 7
+    assert build(tmp_path) == index and page_of(tmp_path) == page, "the same results give the same pages"
 
 
-def test_large_tables_are_compressed(tmp_path):
-    table = pd.DataFrame({"x": np.arange(30_000)})
-    save(tmp_path, table=table)
-    page = build(tmp_path)
-    found = re.search(r'download="GM12878_1.50000.decay.tsv.gz" href="data:application/gzip;base64,([^"]+)"', page)[1]
-    assert gzip.decompress(base64.b64decode(found)) == (tmp_path / "GM12878_1.50000.decay.tsv").read_bytes()
+def test_files_are_linked_where_the_pipeline_publishes_them(tmp_path):
+    config = (ROOT / "conf/publish.config").read_text()
+    assert OF_A_SAMPLE.pattern in config and IN_FIGURES.pattern in config
+    assert published("A_b_1.50000.qc.tsv") == "A_b/50000/A_b_1.50000.qc.tsv"
+    assert published("A_b_1.50000.x.viewer.json") == "A_b/50000/figures/A_b_1.50000.x.viewer.json"
+    assert published("metrics.tsv") == "metrics.tsv"
+    scores(tmp_path)
+    scores(tmp_path, "H1-hESC")
+    save(tmp_path, stage="reconstruct", table="GM12878_1.50000.predicted.mcool")
+    save(tmp_path, name="GM12878_1.50000.loss", stage="train", table=pd.DataFrame({"x": [1]}))
+    index = build(tmp_path, "--published")
+    page = page_of(tmp_path)
+    for address in ("../GM12878/50000/GM12878_1.50000.predicted.mcool", "../GM12878/50000/GM12878_1.50000.loss.tsv",
+                    "../GM12878/50000/figures/GM12878_1.50000.loss.svg"):
+        assert f'href="{address}"' in page
+    assert 'href="report/comparison.distance.tsv"' in index and (tmp_path / "out/report/comparison.distance.tsv").exists()
+    assert 'href="pipeline_info/trace.tsv"' in index
+
+
+def test_addresses_are_quoted_and_absent_files_are_not_linked(tmp_path):
+    odd = tmp_path / 'a b#?%"<.tsv'
+    odd.touch()
+    links = Links(tmp_path, tmp_path / "report", as_published=False)
+    assert links.to(odd) == "../a%20b%23%3F%25%22%3C.tsv"
+    assert links.to(tmp_path / "gone.tsv") == "" and links.to(None) == ""
+
+
+def test_page_names_are_harmless_and_differ():
+    names = page_names(["A b", "A-b", "a-B", "../../etc/x", "..", "<script>", "ü" * 300, "K562_1.1000"])
+    assert names["K562_1.1000"] == "K562_1.1000.html"
+    assert len({name.lower() for name in names.values()}) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.html", name) and len(name) < 120 for name in names.values())
+
+
+def test_parameters_are_listed(tmp_path):
+    save(tmp_path)
+    (tmp_path / "given.json").write_text(json.dumps({"seed": 7, "input": "<b>.csv", "fasta": None, "help": False}))
+    page = build(tmp_path, "--parameters", str(tmp_path / "given.json"))
+    assert "<dt>seed</dt><dd>7</dd>" in page and "&lt;b&gt;.csv" in page and "<dt>fasta" not in page
+    (tmp_path / "given.json").write_text("[1]")
+    with pytest.raises(InputError, match="expected a JSON object"):
+        build(tmp_path, "--parameters", str(tmp_path / "given.json"))
 
 
 def test_missing_picture_is_said(tmp_path):
     save(tmp_path)
     (tmp_path / "GM12878_1.50000.decay.svg").unlink()
-    page = build(tmp_path)
-    assert "The picture of this figure is missing from the results." in page
-    assert "its picture GM12878_1.50000.decay.svg is missing" in page
+    index = build(tmp_path)
+    assert "The picture of this figure is missing from the results." in page_of(tmp_path)
+    assert "its picture GM12878_1.50000.decay.svg is missing" in index
 
 
 def test_failed_and_unfinished_samples_are_shown(tmp_path):
@@ -261,7 +393,9 @@ def test_failed_and_unfinished_samples_are_shown(tmp_path):
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("cell_type,replicate,contacts\nGM12878,1,a.hic\nHFF-hTERT,1,b.hic\nWTC11,1,c.hic\n")
     page = build(tmp_path, "--failed", "H1-hESC_1.50000=a=b <broken>", "--samplesheet", str(sheet))
-    assert "out of memory" in page and "a=b &lt;broken&gt;" in page
+    assert "3 of 4 samples failed" in page and "out of memory" in page and "a=b &lt;broken&gt;" in page
+    assert "<b>Failed.</b> out of memory" in page_of(tmp_path, "WTC11_1.2000")
+    assert "No result of this sample reached the report." in page_of(tmp_path, "HFF-hTERT_1")
     expected = [("HFF-hTERT", "1", None), ("WTC11", "1", 2000), ("GM12878", "1", 50000), ("GM12878", "1", 100000)]
     samples = {sample.label: sample.failure for sample in gather(collect([tmp_path]), expected)}
     nothing = "No result of this sample reached the report."
@@ -286,18 +420,22 @@ def test_nothing_to_report_is_refused(tmp_path):
 def test_names_are_escaped_and_the_policy_allows_only_our_script(tmp_path):
     bad = '<script>alert(1)</script>"\'_1.50000'
     save(tmp_path, sample=bad, title="<img src=x onerror=alert(2)>", caption="<b>c</b>", alt='" onload="alert(3)')
-    page = build(tmp_path, "--title", "</title><script>")
-    assert page.count("<script") == 1 and "<img src=x" not in page and '" onload="' not in page
-    script = re.search(r"<script>(.*?)</script>", page, re.S)[1]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}'" in page
+    index = build(tmp_path, "--title", "</title><script>")
+    (sample,) = (tmp_path / "out/report").glob("*.html")
+    for page in (index, sample.read_text()):
+        assert page.count("<script") == 1 and "<img src=x" not in page and '" onload="' not in page
+        script = re.search(r"<script>(.*?)</script>", page, re.S)[1]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'" in page
 
 
-def test_two_samples_of_similar_names_have_anchors_of_their_own(tmp_path):
-    for name in ("A b", "A-b"):
-        save(tmp_path, name=f"{name}.x", sample=f"{name}_1.1000")
-    anchors = [sample.anchor for sample in gather(collect([tmp_path]))]
-    assert len(set(anchors)) == 2
+def test_a_viewer_that_cannot_be_drawn_is_a_problem(tmp_path):
+    save(tmp_path)
+    (tmp_path / "a.viewer.json").write_text('{"sample": "x"}')
+    (tmp_path / "b.viewer.json").write_text('{"low": NaN}')
+    problems = "\n".join(collect([tmp_path]).problems)
+    assert "a.viewer.json could not be used: it lacks variant" in problems
+    assert "b.viewer.json could not be used: it holds NaN" in problems
 
 
 def test_comparison_takes_the_best_yardstick_at_each_distance(tmp_path):
@@ -339,7 +477,7 @@ def test_quality_in_words(tmp_path):
     assert "fewer than 100 contacts" in explain("too shallow") and explain("odd") == ""
     assert facts({"contacts": 3, "bins": None, "notes": None}) == []
     (tmp_path / "A_1.1000.qc.json").write_text(json.dumps(record))
-    page = render(collect([tmp_path]))
+    page = write_pages(collect([tmp_path]), tmp_path, Run())[1].read_text()
     assert "Half of the bins have fewer than 100 contacts" in page and "in the file" in page and "1.23 M" in page
 
 

@@ -13,6 +13,7 @@ SCORE_NAMES = {"attribution": "attribution", "barrier_cost": "barrier cost", "kn
 SCORE_COLOURS = {"attribution": PALETTE["blue"], "barrier_cost": PALETTE["vermilion"], "knockout": PALETTE["green"]}
 MOST_PEAK_TRACKS = 8
 MOST_VIOLINS = 24
+VIOLIN_POINTS = 50
 
 
 def words_of(score: str) -> str:
@@ -133,7 +134,7 @@ def violin_figure(table: pd.DataFrame, groups: dict[str, np.ndarray], score: np.
         low, high = np.percentile(values, [0.5, 99.5])
         kept = values[(values >= low) & (values <= high)]
         if np.ptp(kept) > 0:
-            body = axes.violinplot([kept], [at], widths=0.85, showextrema=False)["bodies"][0]
+            body = axes.violinplot([kept], [at], widths=0.85, points=VIOLIN_POINTS, showextrema=False)["bodies"][0]
             body.set(facecolor=SCORE_COLOURS.get(kind, PALETTE["blue"]), alpha=0.35, edgecolor="none")
         lower, median, upper = np.percentile(values, [25, 50, 75])
         axes.plot([at, at], [lower, upper], color="#404040", linewidth=3)

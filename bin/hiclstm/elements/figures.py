@@ -146,6 +146,7 @@ def _metrics_figure(outcomes, path: str, classifier: str, *, order, sample, comm
         axes.set_xlabel(METRIC_NAMES[metric])
     all_axes[0].set_yticks(at, [label_of(one.task) for one in outcomes])
     save_figure(figure, path, stage="classify", sample=sample, order=order, command=command,
+                table=f"{sample}.classify.metrics.tsv",
                 title=f"Four metrics of every element, {CLASSIFIER_NAMES[classifier]}",
                 caption=f"From {name_of(outcomes[0].representation)}, on held-out bins, with 95 % intervals. Classes "
                         "weigh alike in training and a bin is called positive above a probability of one half; "

@@ -118,6 +118,7 @@ def draw_region(contact_map: ContactMap, predicted: np.ndarray, region: Region, 
     plain = f"{region.chromosome}_{region.start}_{region.end}"
     save_figure(figure, f"{path}.map.{_plain(plain)}", title=f"Observed and predicted map, {region}",
                 caption=f"Balanced contacts of {sample}: observed above, predicted below, on one scale. {frames}",
+                table=f"{sample}.predicted.mcool",
                 alt=f"Observed contact map of {region} above its mirrored prediction.", stage="reconstruct",
                 sample=sample, order=order, command=command)
 

@@ -14,13 +14,19 @@ import pandas as pd
 from ..errors import InputError
 from ..metrics import COLUMNS, STAGES
 
-FIGURE, METRICS, QUALITY, TRAINING = ".figure.json", ".metrics.tsv", ".qc.json", ".training.tsv"
+FIGURE, METRICS, QUALITY, TRAINING, VIEWER = ".figure.json", ".metrics.tsv", ".qc.json", ".training.tsv", ".viewer.json"
 FIGURE_WORDS = ("title", "caption", "alt", "stage", "sample", "order", "command", "svg")
+VIEWER_WORDS = ("sample", "variant", "kind", "place", "resolution", "runs", "edits", "low", "high", "limit", "wt", "alt",
+                "delta")
+LARGEST_VIEWER = 500_000  # bytes
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure as :func:`~hiclstm.report.figures.save_figure` wrote it; ``picture`` is None where it is missing."""
+    """One figure as :func:`~hiclstm.report.figures.save_figure` wrote it; ``picture`` is None where it is missing.
+
+    ``file`` and ``table`` are its SVG and the numbers behind it.
+    """
 
     title: str
     caption: str
@@ -31,7 +37,19 @@ class Figure:
     command: str
     name: str
     picture: bytes | None
+    file: Path | None
     table: Path | None
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A variant's maps for the report's map viewer, as :mod:`hiclstm.perturbation.viewer` wrote them."""
+
+    sample: str
+    variant: str
+    command: str
+    content: dict
+    file: Path
 
 
 @dataclass
@@ -41,6 +59,7 @@ class Collected:
     Attributes
     ----------
     figures : in the paper's order
+    viewers : by the variants' names
     metrics : the rows of every ``*.metrics.tsv``, text as it was written, sorted, each once
     quality : sample id to its quality record
     training : sample id to its training log
@@ -49,6 +68,7 @@ class Collected:
     """
 
     figures: list[Figure] = field(default_factory=list)
+    viewers: list[Viewer] = field(default_factory=list)
     metrics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS, dtype=str))
     quality: dict[str, dict] = field(default_factory=dict)
     training: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -65,6 +85,8 @@ def collect(given) -> Collected:
         try:
             if path.name.endswith(FIGURE):
                 found.figures.append(_figure(path, there, found.problems))
+            elif path.name.endswith(VIEWER):
+                found.viewers.append(_viewer(path))
             elif path.name.endswith(METRICS):
                 tables.append(_metrics(path))
             elif path.name.endswith(QUALITY):
@@ -114,10 +136,14 @@ def _files(given) -> list[Path]:
 
 
 def _record(path: Path) -> dict:
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     if not isinstance(record, dict):
         raise ValueError("it holds no JSON object")
     return record
+
+
+def _no_number(text: str):
+    raise ValueError(f"it holds {text}, which is not JSON")
 
 
 def _figure(path: Path, there: dict[str, Path], problems: list[str]) -> Figure:
@@ -136,14 +162,28 @@ def _figure(path: Path, there: dict[str, Path], problems: list[str]) -> Figure:
     picture, table = beside(words["svg"]), beside(words.get("tsv"))
     if picture is None:
         problems.append(f"{path.name}: its picture {words['svg']} is missing")
-    if words.get("tsv") and table is None:
+    if table is None and str(words.get("tsv")).endswith(".mcool"):
+        table = Path(Path(words["tsv"]).name)  # a map is published, but not given to the report
+    elif table is None and words.get("tsv"):
         problems.append(f"{path.name}: its table {words['tsv']} is missing")
     content = picture.read_bytes() if picture else None
     if content is not None and b"<svg" not in content:
         problems.append(f"{path.name}: its picture {words['svg']} is not an SVG file")
         content = None
     return Figure(**{name: str(words[name]) for name in ("title", "caption", "alt", "stage", "sample", "command")},
-                  order=int(words["order"]), name=path.name.removesuffix(FIGURE), picture=content, table=table)
+                  order=int(words["order"]), name=path.name.removesuffix(FIGURE), picture=content,
+                  file=picture if content else None, table=table)
+
+
+def _viewer(path: Path) -> Viewer:
+    if path.stat().st_size > LARGEST_VIEWER:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes, a page takes {LARGEST_VIEWER:,}")
+    words = _record(path)
+    absent = [name for name in VIEWER_WORDS if name not in words]
+    if absent:
+        raise ValueError(f"it lacks {', '.join(absent)}")
+    return Viewer(str(words["sample"]), str(words["variant"]), str(words.get("command", "")),
+                  {name: words[name] for name in VIEWER_WORDS}, path)
 
 
 def _metrics(path: Path) -> pd.DataFrame:

@@ -4,10 +4,8 @@ A stage calls :func:`style` once, draws with matplotlib, and hands each figure t
 contact maps use :func:`draw_triangle`, those along a chromosome :func:`genome_axis`.
 """
 
-import base64
 import io
 import json
-import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,11 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from PIL import Image
 
 from ..files import whole
+from .svg import compact
 
 # Okabe and Ito (2008): eight colours that colour-blind readers tell apart.
 PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73", "yellow": "#F0E442",
@@ -39,7 +38,8 @@ MAP_COLOURS = "YlOrRd"
 DIFFERENCE_COLOURS = "RdBu_r"
 MISSING_COLOUR = "#DCDCDC"
 
-LARGEST_SVG = 200_000  # bytes; a report holds about a hundred figures
+LARGEST_SVG = 100_000  # bytes; a sample's page holds about forty figures
+MAP_LEVELS = 65  # colours of a map: no eye tells twice as many apart, and noise packs a third smaller. Odd: zero is one
 RASTER_DPI = (150, 120, 100, 80, 65)  # tried in turn until the file is small enough
 
 
@@ -63,7 +63,7 @@ def colour_of(name: str, position: int = 0) -> str:
 
 
 def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: str, stage: str, sample: str,
-                order: int, command: str, table: pd.DataFrame | None = None) -> None:
+                order: int, command: str, table: pd.DataFrame | str | None = None) -> None:
     """Write a figure as ``<path>.svg``, the words to it as ``<path>.figure.json``, its numbers as ``<path>.tsv``.
 
     The same figure gives the same bytes. Meshes and large scatters are embedded as pictures, at the finest resolution
@@ -81,7 +81,7 @@ def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: s
     order : place in the report, after the paper: 100s preparation, 200s training, 300s reconstruction (Fig. 3),
         400s elements (Fig. 4), 500s across cell types, 600s attribution, 700s perturbation, 800s transfer
     command : the command line that made it
-    table : the numbers behind it, offered for download (optional)
+    table : the numbers behind it, offered for download, or the name of the result that holds them (optional)
     """
     from matplotlib import pyplot
 
@@ -93,17 +93,18 @@ def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: s
         for dpi in RASTER_DPI:
             held = io.BytesIO()
             figure.savefig(held, format="svg", dpi=dpi, facecolor="white", metadata={"Date": None, "Creator": None})
-            picture = re.sub(rb"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)", _palette, held.getvalue())
+            picture = compact(held.getvalue())
             if len(picture) <= LARGEST_SVG:
                 break
     pyplot.close(figure)
     with whole(beside[".svg"]) as target:
         target.write_bytes(picture)
-    if table is not None:
+    if isinstance(table, pd.DataFrame):
         with whole(beside[".tsv"]) as target:
             table.to_csv(target, sep="\t", index=False, float_format="%.6g")
     words = {"title": title, "caption": caption, "alt": alt, "stage": stage, "sample": sample, "order": int(order),
-             "command": command, "svg": beside[".svg"].name, "tsv": beside[".tsv"].name if table is not None else None}
+             "command": command, "svg": beside[".svg"].name,
+             "tsv": beside[".tsv"].name if isinstance(table, pd.DataFrame) else table}
     # The words come last: whoever finds them finds the picture and the numbers too.
     with whole(beside[".figure.json"]) as target:
         target.write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -113,33 +114,15 @@ def _rasterise(figure) -> None:
     """Have meshes and scatters of hundreds of points drawn as pictures; lines, axes and text stay vectors."""
     for artist in figure.findobj(QuadMesh):
         artist.set_rasterized(True)
+    for artist in [*figure.findobj(QuadMesh), *figure.findobj(AxesImage)]:
+        if artist.get_cmap().N > MAP_LEVELS:
+            artist.set_cmap(artist.get_cmap().resampled(MAP_LEVELS))
     for artist in figure.findobj(PathCollection):
         if len(artist.get_offsets()) > 300:
             artist.set_rasterized(True)
     for artist in figure.findobj(PolyCollection):
         if len(artist.get_paths()) > 1500:  # hexbin
             artist.set_rasterized(True)
-
-
-def _palette(found: re.Match) -> bytes:
-    """An embedded PNG with a palette, otherwise as it was: a heatmap has the 256 colours of its colour map.
-
-    A few colours too many (the map's and the empty ground's) become their nearest neighbours; pictures of many more
-    colours stay as they are.
-    """
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[2]))).convert("RGBA"))
-    packed = np.ascontiguousarray(pixels).view("<u4")[..., 0]
-    colours, index, often = np.unique(packed, return_inverse=True, return_counts=True)
-    if len(colours) > 300:
-        return found[0]
-    kept = np.sort(np.argsort(-often, kind="stable")[:256])
-    parts = colours.view(np.uint8).reshape(-1, 4).astype(int)
-    nearest = np.abs(parts[:, None] - parts[kept]).sum(axis=-1).argmin(axis=1)
-    image = Image.fromarray(nearest[index].reshape(packed.shape).astype(np.uint8))
-    image.putpalette(parts[kept, :3].astype(np.uint8).tobytes())
-    held = io.BytesIO()
-    image.save(held, "png", optimize=True, transparency=parts[kept, 3].astype(np.uint8).tobytes())
-    return found[1] + base64.b64encode(held.getvalue())
 
 
 def genome_axis(axes, chromosome: str = "", which: str = "x") -> None:

@@ -28,7 +28,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Figures: look at one in full size, take it away as SVG.
+// Figures: look at one in full size.
 const dialog = document.querySelector("dialog");
 for (const image of document.querySelectorAll("figure > img")) {
   const figure = image.parentElement;
@@ -43,35 +43,17 @@ for (const image of document.querySelectorAll("figure > img")) {
     shown.alt = image.alt;
     dialog.showModal();
   });
-  const save = document.createElement("button");
-  save.type = "button";
-  save.textContent = "SVG";
-  save.setAttribute("aria-label", "Save " + title + " as SVG");
-  save.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = image.src;
-    link.download = image.dataset.name + ".svg";
-    link.click();
-  });
-  figure.querySelector(".takeaway").prepend(enlarge, save);
+  figure.querySelector(".takeaway").prepend(enlarge);
 }
 
-// A link to a folded section unfolds it; printing unfolds all but the commands.
-const unfold = () => {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const folded = target && target.closest("section")?.querySelector(":scope > details");
-  if (folded && !folded.open) {
-    folded.open = true;
-    target.scrollIntoView();
-  }
-};
-addEventListener("hashchange", unfold);
-unfold();
-document.querySelector("nav").addEventListener("click", event => {
-  const link = event.target.closest("a");
-  if (link && link.hash === location.hash) unfold();
-});
-if (matchMedia("(max-width: 56rem)").matches) document.querySelector("nav details").open = false;
+// On a phone the list of sections waits folded; printing unfolds all figures, and folds them again.
+const sections = document.querySelector("nav > details");
+if (sections && matchMedia("(max-width: 56rem)").matches) sections.open = false;
+const unfolded = [];
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("section details:not(.command)")) folded.open = true;
+  unfolded.push(...document.querySelectorAll("main details:not(.command, .files, [open])"));
+  for (const folded of unfolded) folded.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const folded of unfolded.splice(0)) folded.open = false;
 });

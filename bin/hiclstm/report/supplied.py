@@ -38,8 +38,12 @@ STAGES_WITH_INPUT = {
         "What a trained model learns from a 5C, capture, single-cell or shallow map (Fig. 9)",
         "No map for transfer was given.", "a sheet of 5C, capture or shallow maps;", "--transfer SHEET.csv")),
 }
-ELEMENTS = ("gene expression", "replication timing", "enhancer", "TSS", "PEI", "FIRE", "TAD", "subTAD", "loop",
-            "boundary", "subcompartment", "TFBS", "CTCF", "RAD21", "SMC3", "Segway", "Segway-GBR")
+# The paper's elements, and how their names in a sheet begin.
+ELEMENTS = {"gene expression": ("expression", "geneexpression"), "replication timing": ("replication",),
+            "enhancer": ("enhancer",), "TSS": ("tss",), "PEI": ("pei", "promoterenhancer", "enhancerpromoter"),
+            "FIRE": ("fire",), "TAD": ("tad", "domain"), "subTAD": ("subtad",), "loop": ("loop",),
+            "boundary": ("boundar",), "subcompartment": ("subcompartment",), "CTCF": ("ctcf",), "RAD21": ("rad21",),
+            "SMC3": ("smc3",), "Segway": ("segway",), "Segway-GBR": ("segwaygbr",)}
 
 
 def not_supplied(found: Collected, scripts: Path = SCRIPTS) -> list[Missing]:
@@ -61,8 +65,8 @@ def not_supplied(found: Collected, scripts: Path = SCRIPTS) -> list[Missing]:
             there = (scripts / script).exists()
             missing.append(absent if there else Missing(absent.what, "Not in this version of the pipeline."))
     if "classify" in seen:
-        given = {_plain(stratum) for stratum in metrics.loc[metrics["stage"] == "classify", "stratum"]}
-        lacking = [name for name in ELEMENTS if _plain(name) not in given]
+        given = {_plain(name) for name in metrics.loc[metrics["stage"].isin(["classify", "attribute"]), "stratum"]}
+        lacking = [name for name, begins in ELEMENTS.items() if not any(one.startswith(begins) for one in given)]
         if lacking:
             missing.append(Missing(f"Elements: {', '.join(lacking)}", "No file with them was given.", SHEET,
                                    "--annotations SHEET.csv"))
@@ -76,4 +80,4 @@ def _second_target(rows) -> bool:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum()).removesuffix("s")
+    return "".join(letter for letter in name.lower() if letter.isalnum())
