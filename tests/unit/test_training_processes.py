@@ -61,6 +61,8 @@ def test_shares_are_disjoint_parts_of_the_contacts_and_of_the_tiles(simulated, w
         alone = readings_of(one, 0, width, True)
         shared = [readings_of(one, 0, width, True, Processes(rank, 3)) for rank in range(3)]
         for whole, *parts in zip(alone, *shared, strict=True):
+            apart = whole.pairs.columns - np.repeat(np.arange(whole.pairs.n), np.diff(whole.pairs.starts))
+            assert apart.max() < whole.width <= width
             every = np.arange(len(whole.tiles.row))
             owned = [part.own(every) for part in parts]
             assert np.array_equal(np.concatenate(owned), every)

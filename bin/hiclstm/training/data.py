@@ -20,8 +20,8 @@ class Reading:
     ----------
     chromosome : its place in the model's list
     backwards : whether it is read from its end, on the other strand
-    pairs : its observed pairs, numbered in reading order; of ``rows`` only
-    tiles : the tiles that cover the chromosome within ``width`` bins of the diagonal
+    pairs : its observed pairs less than ``width`` bins apart, in reading order; those of ``rows`` only
+    tiles : the tiles that cover all its pairs less than ``width`` bins apart
     rows : the rows whose pairs this process holds, half-open
     """
 
@@ -53,6 +53,14 @@ def turned(pairs: kernels.Pairs) -> kernels.Pairs:
                          by_column.data[::-1].copy(), pairs.weight[::-1].copy(), pairs.probability_scale)
 
 
+def near(pairs: kernels.Pairs, width: int) -> kernels.Pairs:
+    """The same pairs without those ``width`` or more bins apart."""
+    rows = np.repeat(np.arange(pairs.n, dtype=np.int32), np.diff(pairs.starts))
+    kept = pairs.columns - rows < width
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return replace(pairs, starts=before[pairs.starts], columns=pairs.columns[kept], counts=pairs.counts[kept])
+
+
 def of_rows(pairs: kernels.Pairs, first: int, last: int) -> kernels.Pairs:
     """The same pairs with rows outside ``first`` to ``last`` (half-open) emptied."""
     begin, end = pairs.starts[first], pairs.starts[last]
@@ -69,6 +77,8 @@ def readings_of(one: ContactMap, chromosome: int, width: int, both_strands: bool
     """
     pairs = kernels.Pairs.of(one, one.bins.chromosomes[0])
     width = min(width, pairs.n)
+    if width < pairs.n:
+        pairs = near(pairs, width)
     tiles = kernels.tiles(pairs.n, width)
     edges = np.append(tiles.row, pairs.n)
     rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
