@@ -2,7 +2,7 @@
 # make test    every test: Python, real Nextflow runs, strict lint; nf-test where it is installed
 # make image   the container image of the profiles docker and podman, with whichever of the two is installed
 # make real    the tests and the pipeline on the public data beside the project -> results-real/report.html
-# make bench   speed of the kernels and of whole trainings -> benchmarks/speed.tsv
+# make bench   speed of the kernels and of whole trainings -> benchmarks/speed.tsv; memory of a 10 kb genome -> memory.tsv
 # make clean   remove runs and caches, keep the environment
 
 SHELL := /bin/bash
@@ -33,6 +33,7 @@ image:
 
 bench: setup-test
 	python benchmarks/speed.py
+	python benchmarks/memory.py
 
 lint: setup-test
 	ruff check bin tests
