@@ -11,8 +11,8 @@ from hiclstm.simulation.rendering import KINDS
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog="Writes samplesheet.csv, annotations.csv, variants.vcf, maps/ (raw counts, not balanced) and truth/ "
-               "(noiseless maps, sites, domains, loops, compartments, genes, …; truth.json has every parameter).")
+        epilog="Writes samplesheet.csv, annotations.csv, variants.vcf, transfer.csv, maps/ (raw counts, not balanced) and "
+               "truth/ (noiseless maps, sites, domains, loops, compartments, genes, …; truth.json has every parameter).")
     parser.add_argument("--chromosomes", type=int, default=Plan.chromosomes, help="number of chromosomes")
     parser.add_argument("--bins", type=int, default=Plan.bins, help="bins of each chromosome")
     parser.add_argument("--resolution", type=int, default=Plan.resolution,

@@ -14,6 +14,8 @@ from hiclstm.contacts.fragments import first_share, measured_share
 from hiclstm.contacts.library import Request, read
 from hiclstm.contacts.prepare import Sample, prepare
 from hiclstm.errors import InputError
+from hiclstm.simulation import expected_contacts, five_c
+from hiclstm.simulation.data_set import Plan, simulate_cell_type
 
 DATA = Path(__file__).parents[2].parent / "shared/data/5c"
 RESOLUTION = 10_000
@@ -189,6 +191,30 @@ def test_libraries_of_other_primers_and_other_assemblies_are_refused(matrix, tmp
     broken = write_matrix(tmp_path / "c.matrix", [["1", "x"]], [name(1, (0, 10))], [name(2, (20, 30)), name(3, (40, 50))])
     with pytest.raises(InputError, match="c.matrix"):
         read(str(broken), Request(RESOLUTION), tmp_path / "read")
+
+
+def test_the_simulated_5c_follows_its_truth_and_lacks_the_deleted_anchors(tmp_path):
+    plan = Plan(chromosomes=2, bins=300, cell_types=("WTC11",))
+    truth = simulate_cell_type(plan, five_c.CELL_TYPE)
+    deletions = five_c.anchor_deletions(truth)
+    assert [one.name for one in deletions] == ["tal1_like", "lmo2_like"] and deletions[0].chromosome == "chr1"
+    for folder in ("a", "b"):
+        names = five_c.write_5c(tmp_path / folder, truth, deletions, plan.kind, plan.resolution, "simulated", plan.stream)
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    before, after = (read(f"{tmp_path}/a/{name}", Request(RESOLUTION), tmp_path / name) for name in names)
+    for deletion in deletions:
+        chromosome, (start, end) = truth[deletion.chromosome], deletion.case.segment
+        bin1, bin2, count = before.pixels(deletion.chromosome, deletion.chromosome)
+        numbers = before.fragments[deletion.chromosome]
+        pairs = numbers[bin1, 0] * numbers[bin2, 1] + numbers[bin2, 0] * numbers[bin1, 1]
+        mean = np.where(pairs > 0, count / np.maximum(pairs, 1), np.nan)
+        true = expected_contacts(chromosome, kind=plan.kind)[bin1, bin2 - bin1]
+        far = (bin2 - bin1 > 2) & (pairs > 0)
+        assert np.corrcoef(np.log(mean[far]), np.log(true[far]))[0, 1] > 0.7
+        bin1, bin2, count = after.pixels(deletion.chromosome, deletion.chromosome)
+        assert not np.isin([bin1, bin2], np.arange(start, end)).any()
+        assert numbers[start:end].sum() > 0  # measured before
 
 
 @pytest.mark.real

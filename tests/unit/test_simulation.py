@@ -320,6 +320,9 @@ def test_sheets_name_files_that_exist(data):
     assert all((data / file).is_file() for file in sheet["file"])
     assert set(sheet["element"]) == set(ELEMENTS) | {"genes"}
     assert json.loads((data / "truth" / "truth.json").read_text())["parameters"]["extrusion"]["REACH"] == 400
+    sheet = pd.read_csv(data / "transfer.csv", keep_default_na=False)
+    assert sheet["cell_type"].tolist() == ["HEK-293T", "H1-hESC"] and set(sheet["base"]) == {"GM12878_1"}
+    assert all((data / file).is_file() for column in ("contacts", "variants", "after") for file in sheet[column] if file)
 
 
 def test_maps_open_with_cooler_and_hold_raw_counts(data):

@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import InputError
 from ..files import whole
 from ..genome import Bins
-from . import annotations, chromosome, extrusion, insulation, rendering
+from . import annotations, chromosome, extrusion, five_c, insulation, rendering
 from .annotations import annotate, simulate_genome
 from .bands import balancing_weight, coarsened
 from .chromosome import Chromosome, descendant, simulate_chromosome
@@ -30,6 +30,7 @@ SINGLE_RESOLUTION = "WTC11"  # comes as a plain .cool, so that coarsening is lef
 CHANGED_SITES, CHANGED_SEGMENTS = 0.15, 0.25  # how far each cell type is from the ancestor
 FACTORS = (1, 2, 5, 10)  # the maps' resolutions, in multiples of the finest
 FEWEST_BINS, FEWEST_COARSE_BINS = 150, 40
+FRACTIONS = (0.01, 0.03, 0.1, 0.3)  # of a map's reads that transfer is tried on
 
 # element of the annotation sheet: file, column and threshold where a score is made a label
 ELEMENTS = {
@@ -112,7 +113,8 @@ def simulate_cell_type(plan: Plan, cell_type: str) -> dict[str, Chromosome]:
 
 
 def write_data_set(plan: Plan, directory) -> None:
-    """Write maps, truth, ``samplesheet.csv``, ``annotations.csv`` and ``variants.vcf`` into ``directory``.
+    """Write maps, truth, ``samplesheet.csv``, ``annotations.csv``, ``variants.vcf`` and, for transfer, ``transfer.csv``
+    with the maps it names into ``directory``.
 
     Every file appears whole or not at all, the sheets last; the same plan gives the same bytes.
     """
@@ -143,6 +145,7 @@ def write_data_set(plan: Plan, directory) -> None:
         if cell_type == plan.cell_types[0]:
             variants = example_variants(truth)
             _write_variants(plan, cell_type, truth, variants, scale, weights, directory)
+    _write_transfer(plan, directory)
     elements.append(("*", "genes", "truth/genes.bed", "", ""))
     _write_table(directory / "annotations.csv", pd.DataFrame(
         elements, columns=["cell_type", "element", "file", "column", "threshold"]), separator=",", header=True)
@@ -158,7 +161,7 @@ def parameters() -> dict:
     """Every constant of the simulation, by module."""
     shown = (int, float, str, tuple, dict)
     found = {}
-    for module in (chromosome, extrusion, insulation, rendering, annotations):
+    for module in (chromosome, extrusion, insulation, rendering, annotations, five_c):
         values = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, shown)}
         found[module.__name__.rsplit(".", 1)[-1]] = values
     found["data_set"] = {"DEPTH": DEPTH, "CHANGED_SITES": CHANGED_SITES, "CHANGED_SEGMENTS": CHANGED_SEGMENTS}
@@ -265,6 +268,32 @@ def _write_variants(plan: Plan, cell_type: str, truth, variants, scale: float, w
         _write_table(directory / "truth" / f"{stem}.segments.bed", segment_table(variant, plan.resolution))
     with whole(directory / "variants.vcf") as beside:
         beside.write_text(vcf_text(variants, plan.genome_bins))
+
+
+def _write_transfer(plan: Plan, directory: Path) -> None:
+    """Write ``transfer.csv``: what a model of the first map is to be tuned on, and what that is compared with.
+
+    Its lines: 5C of a cell type of which nothing else is measured, before and after two anchors were deleted; and, with
+    no file of its own, another map of the samplesheet at ever fewer of its reads.
+    """
+    base = f"{plan.cell_types[0]}_1"
+    truth = simulate_cell_type(plan, five_c.CELL_TYPE)
+    deletions = five_c.anchor_deletions(truth)
+    lines = []
+    if deletions:
+        before, after = five_c.write_5c(directory, truth, deletions, plan.kind, plan.resolution, ASSEMBLY, plan.stream)
+        lines.append((five_c.CELL_TYPE, "1", before, ASSEMBLY, base, plan.resolution,
+                      "anchor_deletions.vcf", after, ""))
+        with whole(directory / "anchor_deletions.vcf") as beside:
+            beside.write_text(vcf_text(deletions, plan.genome_bins))
+    other = [(name, str(k)) for name in plan.cell_types for k in range(1, len(DEPTH[name]) + 1)][1:]
+    if other:  # another cell type where there is one, else another replicate
+        name, replicate = next((one for one in other if one[0] != plan.cell_types[0]), other[0])
+        lines.append((name, replicate, "", ASSEMBLY, base, plan.resolution, "", "",
+                      ";".join(f"{part:g}" for part in FRACTIONS)))
+    _write_table(directory / "transfer.csv", pd.DataFrame(lines, columns=[
+        "cell_type", "replicate", "contacts", "assembly", "base", "resolutions", "variants", "after", "fractions"]),
+        separator=",", header=True)
 
 
 def _facts(cell_type: str) -> dict:
