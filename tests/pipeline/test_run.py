@@ -1,7 +1,9 @@
 """Runs: the whole pipeline on a little simulated data, and its wiring with scripts that record how they were called."""
 
 import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -26,7 +28,13 @@ def test_every_stage_runs_on_simulated_data(small):
         for suffix in ("cool", "qc.json", "model.pt", "training.tsv", "representations.parquet", "predicted.mcool"):
             assert (small.results / f"GM12878/10000/GM12878_{replicate}.10000.{suffix}").stat().st_size > 0
     assert list((small.results / "GM12878/10000/figures").glob("GM12878_1.10000.*.svg"))
-    assert "<html" in (small.results / "report.html").read_text()[:1000].lower()
+    # The report is an index and a page for each sample, and every link leads to a published file.
+    pages = sorted((small.results / "report").glob("*.html"))
+    assert [page.name for page in pages] == ["GM12878_1.10000.html", "GM12878_2.10000.html"]
+    for page in [small.results / "report.html", *pages]:
+        assert "<html" in page.read_text()[:1000].lower()
+        for address in re.findall(r'<a [^>]*href="([^"#]+)', page.read_text()):
+            assert (page.parent / unquote(address)).exists(), f"{page.name}: {address}"
     metrics = pd.read_csv(small.results / "metrics.tsv", sep="\t", dtype=str)
     assert {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb"} <= set(metrics["stage"])
     # Each replicate is scored on the other one, and on the truth.
@@ -92,6 +100,7 @@ def test_libraries_names_failures_and_retries(tmp_path, recorded):
     reason = "PREPARE_CONTACTS, exit status 2: contacts.txt: is broken, expected a contact map"
     assert json.loads(report.splitlines()[0]) == {"Bad.cell_1.50000": reason}
     assert "Bad.cell,1,50000" in report
+    assert (run.results / "report/sample.html").exists()
     assert f"Bad.cell_1.50000 failed. {reason}" in run.output
     assert not (run.results / "Bad.cell").exists()
 

@@ -90,6 +90,7 @@ def test_a_figure_gives_the_same_bytes_twice_and_its_words_name_its_files(tmp_pa
 
 
 def test_a_noisy_heatmap_stays_small(tmp_path):
+    style()
     figure, axes = pyplot.subplots(figsize=(7, 4))
     axes.pcolormesh(np.random.default_rng(0).random((400, 400)))
     save_figure(figure, tmp_path / "noise", title="", stage="reconstruct", sample="", order=300, **WORDS)

@@ -321,7 +321,6 @@ def test_compact_pictures_look_the_same(browser, tmp_path):
     left.plot(np.linspace(0, 1, 50) ** 2, label="$x^2$ & <more>")
     left.legend()
     right.pcolormesh(np.arange(12.0).reshape(3, 4), rasterized=True)
-    pyplot.rcParams["svg.fonttype"] = "path"
     figure.savefig(tmp_path / "before.svg")
     pyplot.close(figure)
     (tmp_path / "after.svg").write_bytes(compact((tmp_path / "before.svg").read_bytes()))

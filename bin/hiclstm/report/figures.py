@@ -40,7 +40,7 @@ MISSING_COLOUR = "#DCDCDC"
 
 LARGEST_SVG = 100_000  # bytes; a sample's page holds about forty figures
 MAP_LEVELS = 65  # colours of a map: no eye tells twice as many apart, and noise packs a third smaller. Odd: zero is one
-RASTER_DPI = (150, 120, 100, 80, 65)  # tried in turn until the file is small enough
+RASTER_DPI = (150, 120, 100, 80, 65, 50)  # tried in turn until the file is small enough
 
 
 def style() -> None:
