@@ -247,7 +247,8 @@ class Stage:
                   else scan_motif(request.fasta, request.matrix, self.bins))
         orientation = orientation_of_bins(self.bins, motifs)
         sets = orientation_sets(self.reader, orientation, self.loops)
-        if not (self.model.config.strands and self.model.config.strand_size):  # such a model does not see a bin's strand: nothing would change
+        config = self.model.config
+        if not (config.strands and config.strand_size):  # such a model does not see a bin's strand: nothing would change
             sets = [sites for sites in sets if sites.method != "flip"]
         kept = []
         for sites in sets:
