@@ -218,8 +218,9 @@ class Trainer:
         residual = has_path and step >= self.schedule.second_stage
         if has_path and step == self.schedule.second_stage:
             self.begin_second_stage()
-        loss, valid = pairs_loss(model, reading, reading.own(chosen), use_lstm=residual or not has_path,
-                                 threads=options.threads, path_held=residual)
+        use_lstm = model.config.use_lstm and (residual or not has_path)
+        loss, valid = pairs_loss(model, reading, reading.own(chosen), use_lstm=use_lstm, threads=options.threads,
+                                 path_held=residual)
         total, valid = self.processes.total(float(loss.detach()), valid)
         if not valid:
             return 0.0, 0
