@@ -72,7 +72,6 @@ def deletion_figure(variant: Variant, found: Change, agreements: dict[tuple[str,
                            color=COLOURS[method], capsize=2)
             right.fill_between([place - 0.1, place + 0.1], one.null_low, one.null_high, color="#DCDCDC", zorder=0)
     right.set_xticks(range(len(methods)), [NAMES[method] for method in methods], rotation=25, ha="right")
-    right.set(ylabel="Pearson r", title=" and ".join(f"{what} ({mark})" for what, mark in zip(
-        against, ("circles", "squares"), strict=False)))
+    right.set(ylabel="Pearson r", title=", ".join(f"{mark} {what}" for what, mark in zip(against, "●■", strict=False)))
     right.axhline(0, color="black", linewidth=0.6)
     return figure

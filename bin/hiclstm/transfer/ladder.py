@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ METHODS = ("transfer", "scratch", "none", "shallow")
 SCORED = ("pearson_lin", "pearson_log", "scc_h0")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Rung:
     """One amount of new data, and what became of it.
 
@@ -25,16 +26,21 @@ class Rung:
     ----------
     fraction : of the contacts
     contacts : the small map, on the base's bins; balanced from its own counts
-    rest : the contacts left out, a measurement of its own; None where all are used
+    left_out : the map of the contacts left out, not balanced; None where all are used
     tuned : see :class:`Tuned`
     models : ``transfer``, ``scratch``, ``none`` → model
     """
 
     fraction: float
     contacts: ContactMap
-    rest: ContactMap | None
+    left_out: ContactMap | None
     tuned: Tuned
     models: dict[str, TrainedModel]
+
+    @cached_property
+    def rest(self) -> ContactMap:
+        """The contacts left out as a measurement of its own, balanced from its own counts."""
+        return balanced_anew(self.left_out)
 
     def predicted(self, method: str, chromosome: str, width: int) -> np.ndarray:
         """Expected balanced contacts by a method: [n, width]; by the small map itself, what it measured."""
@@ -46,9 +52,8 @@ class Rung:
 def climb(base: TrainedModel, contact_map: ContactMap, fractions, options: Options, scratch_steps: int) -> list[Rung]:
     """Tune and train on ever more of a map's contacts; 1 is the map as it is.
 
-    The contacts of a smaller fraction are among those of every larger one. Strength (of the belief in the base) and
-    smoothness (from scratch) are chosen on the smallest map alone: the first should not depend on depth, the second
-    counts per contact and so falls as contacts grow.
+    The contacts of a smaller fraction are among those of every larger one. Strength (of the belief in the base) and the
+    factor of the smoothness (from scratch) are chosen on the smallest map alone: neither should depend on depth.
 
     Parameters
     ----------
@@ -61,20 +66,18 @@ def climb(base: TrainedModel, contact_map: ContactMap, fractions, options: Optio
         drawn, share = random.binomial(drawn, fraction / share), fraction
         small.append((fraction, drawn))
     rungs: list[Rung] = []
-    smoothness = contacts = None
+    factor = None
     for fraction, counts in reversed(small):
-        shallow, rest = contact_map, None
+        shallow, left_out = contact_map, None
         if fraction < 1:
-            shallow, rest = (balanced_anew(with_counts(contact_map, part)) for part in (counts, whole - counts))
+            shallow = balanced_anew(with_counts(contact_map, counts))
+            left_out = with_counts(contact_map, whole - counts)
         tuned = transfer(base, shallow, options)
         options = replace(options, strength=tuned.strength)
-        own = float(shallow.counts.sum(dtype=np.float64))
-        scratch, found = from_scratch(base, shallow, options.max_distance or base.facts.get("max_distance"), scratch_steps,
-                                      options.seed, options.threads,
-                                      None if smoothness is None else smoothness * contacts / own)
-        smoothness, contacts = (found, own) if smoothness is None else (smoothness, contacts)
-        rungs.append(Rung(fraction, shallow, rest, tuned, {"transfer": tuned.model, "scratch": scratch, "none": base}))
-        print(f"{name}: {fraction:g} of the contacts ({own:,.0f}) done", file=sys.stderr)
+        scratch, factor = from_scratch(base, shallow, options.max_distance or base.facts.get("max_distance"), scratch_steps,
+                                       options.seed, options.threads, factor)
+        rungs.append(Rung(fraction, shallow, left_out, tuned, {"transfer": tuned.model, "scratch": scratch, "none": base}))
+        print(f"{name}: {fraction:g} of the contacts ({shallow.counts.sum(dtype=np.float64):,.0f}) done", file=sys.stderr)
     return rungs
 
 

@@ -1,6 +1,7 @@
 """The whole stage: a base model tuned on a new map, compared with what else could be done, and written."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,8 +151,11 @@ class Stage:
         true_reader = self._true_reader()
         for path in request.variants:
             found = read_variants(path, model.bins, None)
-            if found.skipped:
-                raise InputError(f"{path}: {found.skipped[0].name} ({found.skipped[0].place}): {found.skipped[0].reason}")
+            for one in found.skipped:
+                print(f"{path}: skipped {one.name} ({one.place}): {one.reason}", file=sys.stderr)
+            if not found.variants:
+                raise InputError(f"{path}: none of its {len(found.skipped)} variants can be read on the chromosomes of the "
+                                 f"new map ({', '.join(model.bins.chromosomes)})")
             for at, variant in enumerate(found.variants):
                 self._deletion(variant, rung, after, true_reader, at)
 
