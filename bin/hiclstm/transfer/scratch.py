@@ -16,7 +16,7 @@ from .part import Part, on_bins
 from .tuning import SET_ASIDE
 
 STEP = 3.0  # candidates of the prior's strength are so many times as strong as the next
-MOST_STEPS = 4  # from what the depth suggests
+MOST_STEPS = 2  # from what the depth suggests; short trainings ask for too much if let
 
 
 def from_scratch(base: TrainedModel, contact_map: ContactMap, width: int | None, steps: int, seed: int, threads: int = 1,
@@ -50,8 +50,8 @@ def from_scratch(base: TrainedModel, contact_map: ContactMap, width: int | None,
 def _chosen(contact_map: ContactMap, options: TrainingOptions) -> float:
     """The factor under which a one-stage network predicts contacts set aside best.
 
-    As training.choose_smoothness, but judged under weights of the contacts kept (see :func:`drawn`), and free to go far:
-    from 1 to ever stronger priors until the loss rises, or else to ever weaker ones.
+    As training.choose_smoothness, but judged under weights of the contacts kept (see :func:`drawn`), and from 1 to stronger
+    priors until the loss rises, or else to weaker ones.
     """
     kept, aside = drawn(contact_map, 1 - SET_ASIDE, options.seed)
     losses: dict[float, float] = {}
