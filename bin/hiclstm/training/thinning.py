@@ -87,8 +87,8 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     losses: dict[float, float] = {}
     for factor in FACTORS:
         strength = factor * suggested(one)
-        short = dataclasses.replace(options, epochs=2, smoothness=strength, least_steps=min(STEPS, options.least_steps or STEPS),
-                                    checkpoints=None, resume_from=None, quiet=True)
+        short = dataclasses.replace(options, epochs=2, smoothness=strength, checkpoints=None, resume_from=None, quiet=True,
+                                    least_steps=min(STEPS, options.least_steps or STEPS))
         network, schedule, _ = train(kept, ModelConfig("counts"), short)
         model = TrainedModel(network.requires_grad_(False), one.bins, one.usable, threads=options.threads)
         losses[strength] = poisson_loss(model, aside, one.width(options.max_distance))
