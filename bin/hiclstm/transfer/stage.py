@@ -140,8 +140,8 @@ class Stage:
             self._save(
                 figures.ladder_figure(table), f"transfer.{label}", 800, "What a small map is worth",
                 f"Pearson r with {what} of balanced contacts, mean over distances of a band, by share of the reads: the "
-                f"model of {base} tuned on them, the same structure trained on them alone, {base} as it is, and the small "
-                "map itself. The same pairs are scored for all. Shaded: 95 %.",
+                f"model of {base} tuned on them, the same structure trained on them alone ({self.request.scratch_steps:,} "
+                f"steps), {base} as it is, and the small map itself. The same pairs are scored for all. Shaded: 95 %.",
                 f"Curves of r against the share of reads; with the least, {least['transfer']:.2f} tuned and "
                 f"{least['scratch']:.2f} from scratch.", table)
 
