@@ -5,7 +5,7 @@ Makes a map of the 22 autosomes of hg19 (288,091 bins; Poisson counts that fall 
 pixels as a map of 100 million contacts has) and trains on it with bin/train_model.py in a process of its own: one epoch,
 pairs up to 2,000 bins apart. The default model reads every chromosome from both ends, so that its epoch has twice the
 pairs. Written are, for each model, the non-zero pixels, the pairs of the epoch, the seconds of its steps alone
-(``training_s``) and of the whole process, and the most memory that the process held.
+(``training_s``) and of the whole process, the processor time of the whole process, and the most memory that it held.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def write_genome(path: Path, chromosomes: int, seed: int) -> tuple[Bins, int]:
     return bins, sum(found)
 
 
-def train(path: Path, model: str, threads: int) -> tuple[pd.DataFrame, float, float]:
-    """One epoch in a process of its own: its log, its seconds, and its most resident memory in bytes."""
+def train(path: Path, model: str, threads: int) -> tuple[pd.DataFrame, float, float, float]:
+    """One epoch in a process of its own: log, seconds that passed, processor seconds, most resident memory in bytes."""
     command = [sys.executable, str(ROOT / "bin/train_model.py"), "--contacts", str(path), "--model", model, "--epochs", "1",
                "--least-steps", "1", "--threads", str(threads), "--output", str(path.parent / model)]
     began = time.perf_counter()
@@ -77,7 +77,7 @@ def train(path: Path, model: str, threads: int) -> tuple[pd.DataFrame, float, fl
     if child.returncode:
         sys.exit(f"train_model.py ended with exit status {child.returncode}")
     log = pd.read_csv(path.parent / model / f"{path.stem}.training.tsv", sep="\t")
-    return log, time.perf_counter() - began, used.ru_maxrss * 1024
+    return log, time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
 
 
 def main() -> None:
@@ -97,13 +97,14 @@ def main() -> None:
         in_band = int(sum(n * min(n, BAND) - min(n, BAND) * (min(n, BAND) - 1) // 2 for n in lengths))
         print(f"{len(bins):,} bins, {non_zero:,} non-zero pixels, {in_band:,} pairs in the band", file=sys.stderr)
         for model in given.models.split(","):
-            log, seconds, memory = train(path, model, given.threads)
+            log, seconds, processor, memory = train(path, model, given.threads)
             pairs = in_band * (2 if model == "default" else 1)
             between = np.diff(log["seconds"], prepend=0)
             speed = float((log["pairs_per_second"] * between).sum() / between.sum())
-            rows.append([model, given.threads, len(bins), non_zero, pairs, pairs / speed, speed, seconds, memory / 1e9])
+            rows.append([model, given.threads, len(bins), non_zero, pairs, pairs / speed, speed, seconds, processor,
+                         memory / 1e9])
     table = pd.DataFrame(rows, columns=["model", "threads", "bins", "non_zeros", "pairs", "training_s", "pairs_per_s",
-                                        "whole_process_s", "peak_memory_gb"])
+                                        "whole_process_s", "processor_s", "peak_memory_gb"])
     with whole(given.output) as beside:
         table.to_csv(beside, sep="\t", index=False, float_format="%.4g")
     print(table.to_string(index=False, float_format=lambda number: f"{number:.4g}"))
