@@ -2,6 +2,7 @@
 
 include { helpText                            } from './subworkflows/parameters'
 include { annotationsOf ; samplesOf           } from './subworkflows/sheets'
+include { transfersOf                         } from './subworkflows/transfers'
 include { checkLaunch ; codeDigest ; failures } from './subworkflows/launch'
 include { SIMULATE_CONTACTS } from './modules/simulate_contacts'
 include { PREPARE_CONTACTS  } from './modules/prepare_contacts'
@@ -11,6 +12,7 @@ include { COMPARE_METHODS   } from './modules/compare_methods'
 include { CLASSIFY_ELEMENTS } from './modules/classify_elements'
 include { ATTRIBUTE_POSITIONS } from './modules/attribute_positions'
 include { PERTURB_GENOME    } from './modules/perturb_genome'
+include { TRANSFER_MODEL    } from './modules/transfer_model'
 include { REPORT            } from './modules/report'
 include { VERSIONS          } from './modules/versions'
 
@@ -30,6 +32,7 @@ workflow {
         sheet = SIMULATE_CONTACTS.out.samplesheet
         annotations = SIMULATE_CONTACTS.out.annotations
         variants = SIMULATE_CONTACTS.out.variants
+        transfer = SIMULATE_CONTACTS.out.transfer
         truth = SIMULATE_CONTACTS.out.truth
         barriers = SIMULATE_CONTACTS.out.barriers
     }
@@ -37,14 +40,19 @@ workflow {
         sheet = channel.fromPath(params.input, glob: false)
         annotations = params.annotations ? channel.fromPath(params.annotations, glob: false) : channel.empty()
         variants = params.variants ? channel.fromPath(params.variants, glob: false) : channel.empty()
+        transfer = params.transfer ? channel.fromPath(params.transfer, glob: false) : channel.empty()
         truth = channel.empty()
         barriers = channel.empty()
     }
     fasta = params.fasta ? channel.fromPath(params.fasta, glob: false) : channel.empty()
     samples = sheet.flatMap { path -> samplesOf(path, params, code) }
 
-    PREPARE_CONTACTS(samples.map { sample -> [sample.meta, sample.contacts, sample.inside] })
-    maps = PREPARE_CONTACTS.out.map                                                     // [meta, map]
+    transfers = transfer.combine(asOne(samples)).flatMap { path, all -> transfersOf(path, all, params, code) }
+    small = transfers.flatMap { one -> one.own + one.after }
+
+    PREPARE_CONTACTS(samples.mix(small).map { sample -> [sample.meta, sample.contacts, sample.inside] })
+    prepared = PREPARE_CONTACTS.out.map
+    maps = samples.map { sample -> [sample.meta] }.join(prepared)                       // [meta, map]
 
     TRAIN_MODEL(maps)
     trained = maps.join(TRAIN_MODEL.out.model)                                          // [meta, map, model]
@@ -72,11 +80,24 @@ workflow {
             .filter { _row -> params.simulate || params.annotations || params.variants }
     )
 
+    // The maps to tune on, compare with and foretell are looked up by their names, once all are prepared.
+    models = TRAIN_MODEL.out.model.map { meta, model -> [meta.id, model] }
+    TRANSFER_MODEL(
+        transfers.map { one -> [one.base, one] }.combine(models, by: 0)
+            .combine(prepared.toList().map { found -> [found.collectEntries { meta, map -> [meta.id, map] }] })
+            .combine(asOne(truth))
+            .filter { _base, one, _model, ready, _truth -> (one.after*.meta*.id + one.meta.id).every { id -> ready[id] } }
+            .map { _base, one, model, ready, genome ->
+                [one.meta, ready[one.meta.id], model, one.against.findResults { id -> ready[id] }, one.truth, one.variants,
+                    one.after.collect { after -> ready[after.meta.id] }, one.variants ? genome : []]
+            }
+    )
+
     results = PREPARE_CONTACTS.out.report
         .mix(TRAIN_MODEL.out.report, RECONSTRUCT_MAP.out.report, COMPARE_METHODS.out.report, CLASSIFY_ELEMENTS.out.report,
-            ATTRIBUTE_POSITIONS.out.report, PERTURB_GENOME.out.report)
+            ATTRIBUTE_POSITIONS.out.report, PERTURB_GENOME.out.report, TRANSFER_MODEL.out.report)
         .flatten().toSortedList { one, other -> one.name <=> other.name }               // one list of files
-    REPORT(samples.map { sample -> sample.meta }.toSortedList { one, other -> one.id <=> other.id }, results, results.map { _files -> failures(trace) })
+    REPORT(samples.mix(small).map { sample -> sample.meta }.toSortedList { one, other -> one.id <=> other.id }, results, results.map { _files -> failures(trace) })
 
     VERSIONS(code)
     channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(params)))

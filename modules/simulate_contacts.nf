@@ -9,6 +9,8 @@ process SIMULATE_CONTACTS {
     path "samplesheet.csv", emit: samplesheet
     path "annotations.csv", emit: annotations
     path "variants.vcf", emit: variants
+    path "transfer.csv", emit: transfer
+    path "anchor_deletions.vcf", emit: deletions, optional: true
     path "truth/truth.json", emit: truth
     path "truth/*.truth.tsv", emit: barriers
     path "{maps,truth}", type: 'dir', emit: files
@@ -28,6 +30,10 @@ process SIMULATE_CONTACTS {
         echo "\$sample,\\"maps/\$sample.cool\\"" >> samplesheet.csv
     done
     echo cell_type,element,file > annotations.csv
-    echo "##fileformat=VCFv4.2" > variants.vcf
+    echo "##fileformat=VCFv4.2" | tee variants.vcf > anchor_deletions.vcf
+    touch maps/HEK-293T.5C.matrix.gz maps/HEK-293T_without_anchors.5C.matrix.gz
+    base=GM12878_1
+    echo cell_type,replicate,contacts,base,variants,after,fractions > transfer.csv
+    echo HEK-293T,1,maps/HEK-293T.5C.matrix.gz,\$base,anchor_deletions.vcf,maps/HEK-293T_without_anchors.5C.matrix.gz, >> transfer.csv
     """
 }

@@ -2,6 +2,7 @@
 
 include { isAddress ; parameterProblems } from './parameters'
 include { annotationProblems ; readSheet ; sampleColumns ; sampleProblems } from './sheets'
+include { transferProblems } from './transfers'
 
 // Stops the run with every problem of its parameters and sheets.
 def checkLaunch(given) {
@@ -14,6 +15,10 @@ def checkLaunch(given) {
     }
     if (given.annotations && (isAddress(given.annotations) || file(given.annotations, glob: false).isFile())) {
         problems += annotationProblems(file(given.annotations, glob: false), cellTypes)
+    }
+    def sheets = [given.transfer, given.input]
+    if (sheets.every { name -> name && (isAddress(name) || file(name, glob: false).isFile()) }) {
+        problems += transferProblems(file(given.transfer, glob: false), file(given.input, glob: false), given)
     }
     if (problems) {
         error("${problems.size()} problem${problems.size() > 1 ? 's' : ''}; nothing was started\n  " + problems.join('\n  ') + '\n(--help lists the parameters)')

@@ -37,6 +37,11 @@ def parameterProblems(given) {
     if (given.input && given.simulate) {
         problems << '--input and --simulate exclude each other'
     }
+    if (given.simulate) {
+        problems += ['annotations', 'variants', 'transfer', 'fasta'].findAll { name -> given[name] }.collect { name ->
+            "--${name} and --simulate exclude each other: simulated maps bring their own"
+        }
+    }
     def widths = given.resolutions.toString().tokenize(',').findAll { width -> width.isLong() }*.toLong()
     if (given.simulate && widths.any { width -> !(width in [1, 2, 5, 10]*.multiply(widths.min())) }) {
         problems << "--resolutions ${given.resolutions}: simulated maps have the finest of these and 2, 5 and 10 times it"

@@ -52,6 +52,11 @@ elif stage == "perturb_genome":
     sample = options["--contacts"][0].removesuffix(".cool")
     Path(f"{sample}.variants.tsv").write_text(Path(options["--annotations"][0]).read_text())
     sys.exit(3)  # done, but some variants were skipped
+elif stage == "transfer_model":
+    sample = options["--contacts"][0].removesuffix(".cool")
+    Path(f"{sample}.transfer.metrics.tsv").touch()
+    if "--fractions" not in options:
+        Path(f"{sample}.transfer.model.pt").touch()
 elif stage == "make_report":
     failures = next(path for path in options["--results"] if path.endswith("failures.json"))
     Path("report.html").write_text(Path(failures).read_text() + Path("samples.csv").read_text())

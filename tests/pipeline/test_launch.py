@@ -116,6 +116,39 @@ def test_wrong_lines_of_the_sheets_are_refused_together(tmp_path):
     assert not run.started
 
 
+def test_wrong_lines_of_the_transfer_sheet_are_refused_together(tmp_path):
+    (tmp_path / "a.cool").touch()
+    (tmp_path / "v.vcf").touch()
+    (tmp_path / "sheet.csv").write_text("cell_type,replicate,contacts,resolutions\nA,1,a.cool,10000\nB,1,a.cool::x,20000\n")
+    (tmp_path / "transfer.csv").write_text(
+        "cell_type,replicate,contacts,base,resolutions,variants,after,fractions\n"    # 1
+        "C,1,a.cool,K562_1,,,,\n"
+        "A,1,a.cool,B_1,,,,\n"
+        "C,2,,A_1,,,,\n"
+        "C,3,a.cool,A_1,20000,v.vcf,,1.5\n"
+        "C,4,$(id).cool,A_1,10k,,a.cool::$HOME,0\n"
+        "B,1,,A_1,,,,0.1\n"
+        "C,4,a.cool,A_1,,nowhere.vcf,a.cool,0.1;0.5\n")
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--transfer", "transfer.csv")
+    assert run.status != 0
+    for words in ["transfer.csv line 2: base 'K562_1': the samplesheet has no such sample; it has A_1, B_1",
+                  "transfer.csv line 3: A replicate 1 is a sample of the samplesheet: leave contacts empty",
+                  "transfer.csv line 4: contacts is empty, and the samplesheet has no C replicate 2",
+                  "transfer.csv line 5: base: no map of A replicate 1 is made at 20000 bp",
+                  "transfer.csv line 5: variants without after",
+                  "transfer.csv line 5: fractions '1.5': expected shares",
+                  "transfer.csv line 6: contacts '$(id).cool': no such file",
+                  "transfer.csv line 6: resolutions '10k': expected whole numbers",
+                  "transfer.csv line 6: after without variants",
+                  "transfer.csv line 6: after: '::$HOME': expected a place in the file",
+                  "transfer.csv line 6: fractions '0': expected shares",
+                  "transfer.csv line 7: contacts: no map of B replicate 1 is made at 10000 bp",
+                  "transfer.csv line 8: variants 'nowhere.vcf': no such file",
+                  "transfer.csv lines 6, 8: C replicate 4 more than once"]:
+        assert words in run.output, run.output
+    assert not run.started
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("", ["sheet.csv: the sheet is empty"]),
     ("cell_type,replicate,contacts\n\n", ["sheet.csv: there is no line below the header"]),

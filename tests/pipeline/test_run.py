@@ -30,13 +30,14 @@ def test_every_stage_runs_on_simulated_data(small):
     assert list((small.results / "GM12878/10000/figures").glob("GM12878_1.10000.*.svg"))
     # The report is an index and a page for each sample, and every link leads to a published file.
     pages = sorted((small.results / "report").glob("*.html"))
-    assert [page.name for page in pages] == ["GM12878_1.10000.html", "GM12878_2.10000.html"]
+    assert [page.name for page in pages] == ["GM12878_1.10000.html", "GM12878_2.10000.html", "HEK-293T_1.10000.html",
+                                             "HEK-293T_1after.10000.html"]
     for page in [small.results / "report.html", *pages]:
         assert "<html" in page.read_text()[:1000].lower()
         for address in re.findall(r'<a [^>]*href="([^"#]+)', page.read_text()):
             assert (page.parent / unquote(address)).exists(), f"{page.name}: {address}"
     metrics = pd.read_csv(small.results / "metrics.tsv", sep="\t", dtype=str)
-    assert {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb"} <= set(metrics["stage"])
+    assert {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb", "transfer"} <= set(metrics["stage"])
     # Each replicate is scored on the other one, and on the truth.
     against = metrics[(metrics["stage"] == "reconstruct") & (metrics["replicate"] == "1")]["against"]
     assert {"2", "truth"} <= set(against)
@@ -160,3 +161,34 @@ def test_variants_and_annotations_reach_the_perturbation(tmp_path, recorded):
     without = nextflow(tmp_path / "without", "--input", tmp_path / "sheet.csv", "--compare", "false", pipeline=recorded)
     assert without.status == 0 and len(without.tasks("ATTRIBUTE_POSITIONS")) == 2
     assert not any(without.tasks(stage) for stage in ("PERTURB_GENOME", "CLASSIFY_ELEMENTS", "COMPARE_METHODS"))
+
+
+def test_small_maps_reach_the_transfer(tmp_path, recorded):
+    """Models are tuned on a map of the samplesheet at part of its reads, and on one that only the transfer sheet names."""
+    for name in ("a", "b", "c", "5c", "deleted"):
+        (tmp_path / f"{name}.txt").write_text(name)
+    (tmp_path / "bad.txt").write_text("broken")
+    (tmp_path / "v.vcf").write_text("")
+    (tmp_path / "t.50000.cool").write_text("")
+    (tmp_path / "sheet.csv").write_text("cell_type,replicate,contacts,resolutions,truth\nA,1,a.txt,10000;50000,\n"
+                                        "B,1,b.txt,50000,t.50000.cool\nB,2,c.txt,50000,\n")
+    (tmp_path / "transfer.csv").write_text(
+        "cell_type,replicate,contacts,assembly,base,resolutions,variants,after,fractions\n"
+        "C,5C,5c.txt,hg19,A_1,10000,v.vcf,deleted.txt,\n"
+        "B,1,,,A_1,50000,,,0.01;0.3\n"
+        "D,1,bad.txt,,A_1,10000,,,\n")
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--transfer", "transfer.csv", "--compare", "false", pipeline=recorded)
+    assert run.status != 0 and "D_1.10000 failed. PREPARE_CONTACTS" in run.output
+    called = {row["tag"]: json.loads(open(f"{row['workdir']}/called.json").read())["options"]
+              for row in run.tasks("TRANSFER_MODEL")}
+    assert set(called) == {"C_5C.10000", "B_1.50000"}
+    five_c, shallow = called["C_5C.10000"], called["B_1.50000"]
+    assert five_c["--base"] == ["base/A_1.10000.model.pt"] and five_c["--contacts"] == ["C_5C.10000.cool"]
+    assert five_c["--after"] == ["after/C_5Cafter.10000.cool"] and five_c["--variants"] == ["variants/v.vcf"]
+    assert "--fractions" not in five_c and "--against" not in five_c
+    assert shallow["--base"] == ["base/A_1.50000.model.pt"] and shallow["--fractions"] == ["0.01,0.3"]
+    assert shallow["--against"] == ["against/B_2.50000.cool"] and shallow["--truth"] == ["noiseless/t.50000.cool"]
+    assert (run.results / "C/10000/C_5C.10000.transfer.model.pt").exists()
+    # What is prepared for a transfer alone is not trained on.
+    assert {row["tag"] for row in run.tasks("TRAIN_MODEL")} == {"A_1.10000", "A_1.50000", "B_1.50000", "B_2.50000"}
+    assert "C,5Cafter,10000" in (run.results / "report.html").read_text()
