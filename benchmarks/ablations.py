@@ -42,7 +42,7 @@ from hiclstm.training import Options, train  # noqa: E402
 from hiclstm.training.data import readings  # noqa: E402
 from hiclstm.training.decay import DistanceDecay, start_from_distance_decay  # noqa: E402
 from hiclstm.training.objective import pairs_loss, priors  # noqa: E402
-from hiclstm.training.thinning import SET_ASIDE, poisson_loss, thinned  # noqa: E402
+from hiclstm.training.thinning import SET_ASIDE, drawn, held_out_loss  # noqa: E402
 
 REAL = ROOT.parent / "shared" / "data" / "gm12878-chr22-50kb-primary-replicate"
 REPLICATES = [f"chr22.50kb.{name}.raw.juicer.tsv.gz::chr22" for name in ("primary", "replicate")]
@@ -97,7 +97,7 @@ class Trial:
     def of(cls, one: ContactMap, other: ContactMap, seed: int) -> "Trial":
         targets = {name: Target.build(one.balanced_band(name), other.balanced_band(name),
                                       weight=other.weight[other.bins.span(name)], blocks=1) for name in one.bins.chromosomes}
-        return cls(*thinned(one, 1 - SET_ASIDE, seed), targets)
+        return cls(*drawn(one, 1 - SET_ASIDE, seed), targets)
 
     def judged(self, network: HiCLSTM) -> dict:
         """The figures of a trained network's row; its parameters are those that training moved."""
@@ -107,7 +107,7 @@ class Trial:
         sums = [compare(model.expected_band(name), target, ranked=False) for name, target in self.targets.items()]
         found = summarise(sums, [target.centres for target in self.targets.values()], self.kept.bins.resolution, None)
         scores = {score.metric: score.value for score in found if score.stratum == "all"}
-        return {"held_out_loss": poisson_loss(model, self.aside, self.aside.width()),
+        return {"held_out_loss": held_out_loss(model, self.aside, self.aside.width()),
                 **{metric: scores.get(metric, np.nan) for metric in METRICS},
                 "parameters": sum(parameter.numel() for parameter in moved)}
 

@@ -37,7 +37,8 @@ def test_every_stage_runs_on_simulated_data(small):
         for address in re.findall(r'<a [^>]*href="([^"#]+)', page.read_text()):
             assert (page.parent / unquote(address)).exists(), f"{page.name}: {address}"
     metrics = pd.read_csv(small.results / "metrics.tsv", sep="\t", dtype=str)
-    assert {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb", "transfer"} <= set(metrics["stage"])
+    stages = {"prepare", "train", "reconstruct", "compare", "classify", "attribute", "perturb", "transfer"}
+    assert stages <= set(metrics["stage"])
     # Each replicate is scored on the other one, and on the truth.
     against = metrics[(metrics["stage"] == "reconstruct") & (metrics["replicate"] == "1")]["against"]
     assert {"2", "truth"} <= set(against)

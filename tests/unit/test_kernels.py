@@ -372,3 +372,15 @@ def run_python(program, **environment):
     assert done.returncode == 0, done.stderr
 
 
+def test_tiles_without_a_pair_of_usable_bins_are_left_out():
+    n, width = 400, 170
+    usable = np.zeros(n, bool)
+    usable[[3, 150, 151, 390]] = True  # 3 and 150 are 147 apart; 151 and 390 too far
+    pairs = [(i, j) for i in np.flatnonzero(usable) for j in np.flatnonzero(usable) if i <= j < i + width]
+    kept = kernels.holding_usable(kernels.tiles(n, width), usable, width)
+    found = {(int(row), int(distance)) for row, distance in zip(kept.row, kept.distance, strict=True)}
+    held = {(i // 16 * 16, (j - i) // 150 * 150) for i, j in pairs}
+    assert held <= found
+    assert len(found) < len(kernels.tiles(n, width).row) / 3
+    everywhere = kernels.holding_usable(kernels.tiles(n, width), np.ones(n, bool), width)
+    assert len(everywhere.row) == len(kernels.tiles(n, width).row)

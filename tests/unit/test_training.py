@@ -10,7 +10,7 @@ from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.model import ModelConfig
 from hiclstm.prediction import TrainedModel
-from hiclstm.training import Options, loop, thinning, train
+from hiclstm.training import Options, loop, smoothness, train
 from hiclstm.training import schedule as schedules
 from hiclstm.training.adam import Adam
 from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
@@ -190,42 +190,9 @@ def test_counts_model_learns_the_truth_behind_noisy_counts(monkeypatch):
     assert error(predicted) < 0.25 * error(expected)
 
 
-def test_thinned_parts_add_up_and_keep_the_scale():
-    contact_map, _ = small_map(reads=2000.0)
-    kept, aside = thinning.thinned(contact_map, 0.8, seed=1)
-    assert np.array_equal(kept.counts + aside.counts, contact_map.counts)
-    assert kept.counts.sum() == pytest.approx(0.8 * contact_map.counts.sum(), rel=0.01)
-    totals = [np.nansum(part.balanced_band("chr1")) for part in (contact_map, kept, aside)]
-    assert totals == pytest.approx([totals[0]] * 3, rel=0.01)
-
-
-def test_poisson_loss_on_contacts_set_aside_is_least_for_the_truth():
-    contact_map, truth = small_map(reads=2000.0)
-
-    class Known:
-        def __init__(self, factor):
-            rows, columns = np.arange(90)[:, None], np.minimum(np.arange(90)[:, None] + np.arange(90), 89)
-            self.band = np.log(factor * truth[rows, columns]).astype(np.float32)
-            self.network = self
-
-        def vectors(self, chromosome):
-            return torch.zeros(90, 1)
-
-        def score_band_of(self, vectors, width):
-            return self.band[:, :width]
-
-    losses = {factor: thinning.poisson_loss(Known(factor), contact_map, 90) for factor in (0.8, 1.0, 1.25)}
-    assert min(losses, key=losses.get) == 1.0
-    counts = np.triu(np.zeros((90, 90)))  # the closed form, written out
-    counts[np.repeat(np.arange(90), np.diff(contact_map.starts)), contact_map.columns] = contact_map.counts
-    used = np.triu(np.ones((90, 90), bool))
-    used[20] = used[:, 20] = False
-    assert losses[1.0] == pytest.approx((truth[used] - counts[used] * np.log(truth[used])).sum() / counts.sum(), rel=1e-5)
-
-
 def test_a_shallow_map_is_given_a_stronger_prior_than_a_deep_one(monkeypatch):
-    monkeypatch.setattr(thinning, "STEPS", 200)
-    chosen = [thinning.choose_smoothness(small_map(reads=reads)[0], Options())[0] for reads in (50.0, 50_000.0)]
+    monkeypatch.setattr(smoothness, "STEPS", 200)
+    chosen = [smoothness.choose_smoothness(small_map(reads=reads)[0], Options())[0] for reads in (50.0, 50_000.0)]
     assert chosen[0] > chosen[1]
 
 

@@ -24,10 +24,11 @@ from hiclstm.training import Options as TrainingOptions
 from hiclstm.training import train
 from hiclstm.training.data import readings
 from hiclstm.training.objective import pairs_loss
+from hiclstm.training.thinning import drawn, held_out_loss
 from hiclstm.transfer import Options, transfer
 from hiclstm.transfer import stage as stage_of
 from hiclstm.transfer.deletion import Change, agreement, change
-from hiclstm.transfer.depth import drawn, held_out_loss, matching_factor
+from hiclstm.transfer.depth import matching_factor
 from hiclstm.transfer.difference import Belief, Difference
 from hiclstm.transfer.ladder import climb, scores
 from hiclstm.transfer.part import Part, cut, on_bins

@@ -15,10 +15,10 @@ import torch
 
 from ..errors import InputError
 from ..model.network import Projections
-from .tiles import LANES, Pairs, Tiles, tiles
+from .tiles import LANES, Pairs, Tiles, holding_usable, tiles
 
-__all__ = ["LANES", "Pairs", "Tiles", "backend", "fill_tiles", "loss", "score_band", "score_pairs_of_rows", "scores",
-           "simd_available", "tiles"]
+__all__ = ["LANES", "Pairs", "Tiles", "backend", "fill_tiles", "holding_usable", "loss", "score_band",
+           "score_pairs_of_rows", "scores", "simd_available", "tiles"]
 
 
 def backend(device: str | torch.device = "cpu") -> str:

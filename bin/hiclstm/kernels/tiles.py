@@ -69,7 +69,6 @@ class Tiles(NamedTuple):
         return Tiles(self.row[which], self.distance[which])
 
 
-
 def tiles(n: int, width: int) -> Tiles:
     """All tiles of a chromosome of ``n`` bins within ``width`` bins of the diagonal that hold at least one pair."""
     row = np.arange(0, n, LANES, dtype=np.int32)
@@ -77,3 +76,16 @@ def tiles(n: int, width: int) -> Tiles:
     row, distance = (grid.ravel() for grid in np.meshgrid(row, distance, indexing="ij"))
     held = row.astype(np.int64) + distance < n
     return Tiles(row[held], distance[held])
+
+
+def holding_usable(every: Tiles, usable: np.ndarray, width: int) -> Tiles:
+    """Those tiles that hold a pair of two usable bins less than ``width`` apart; ``usable``: bool [n]."""
+    n = len(usable)
+    before = np.concatenate([[0], np.cumsum(usable)])
+
+    def some(first, last):  # whether any bin of a half-open stretch is usable
+        return before[np.clip(last, 0, n)] > before[np.clip(first, 0, n)]
+
+    row, distance = (part.astype(np.int64) for part in every)
+    furthest = np.minimum(distance + FRAME, width)
+    return every.choose(some(row, row + LANES) & some(row + distance, row + LANES - 1 + furthest))

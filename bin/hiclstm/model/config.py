@@ -72,9 +72,8 @@ class ModelConfig:
             return cls("paper", representation_size, likelihood="probability", distance_term=False, pair_term=False)
         if name == "default":
             reach = reach_in_bins(resolution) if resolution else 0
-            if not reach:  # all of a vector is free, and a coarse map is small enough for a larger LSTM
-                return cls("default", representation_size, hidden_size=16, strands=True, strand_size=0)
-            return cls("default", representation_size, strands=True, path_reach=reach)
+            return cls("default", representation_size, hidden_size=16, strands=True, path_reach=reach,
+                       strand_size=STRAND_SIZE if reach else 0)  # without a path all of a vector is free
         raise InputError(f"--model {name}: there are 'default' and 'paper'")
 
     @property

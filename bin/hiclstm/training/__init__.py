@@ -2,6 +2,6 @@
 
 from .loop import Options, train
 from .schedule import Schedule
-from .thinning import choose_smoothness
+from .smoothness import choose_smoothness
 
 __all__ = ["Options", "Schedule", "choose_smoothness", "train"]

@@ -21,7 +21,7 @@ class Reading:
     chromosome : its place in the model's list
     backwards : whether it is read from its end, on the other strand
     pairs : its observed pairs less than ``width`` bins apart, in reading order; those of ``rows`` only
-    tiles : the tiles that cover all its pairs less than ``width`` bins apart
+    tiles : the tiles that cover all its pairs of usable bins less than ``width`` bins apart
     rows : the rows whose pairs this process holds, half-open
     """
 
@@ -79,12 +79,12 @@ def readings_of(one: ContactMap, chromosome: int, width: int, both_strands: bool
     width = min(width, pairs.n)
     if width < pairs.n:
         pairs = near(pairs, width)
-    tiles = kernels.tiles(pairs.n, width)
-    edges = np.append(tiles.row, pairs.n)
-    rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
-    found = []
+    every, found = kernels.tiles(pairs.n, width), []
     for backwards in (False, True) if both_strands else (False,):
         read = turned(pairs) if backwards else pairs
+        tiles = kernels.holding_usable(every, read.weight > 0, width)
+        edges = np.append(tiles.row, pairs.n)
+        rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
         found.append(Reading(chromosome, backwards, read if processes.number == 1 else of_rows(read, *rows), tiles, width,
                              rows))
     return found

@@ -62,7 +62,7 @@ class Options:
 def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
     """The steps of one pass in random order: (reading, indices of its tiles); every tile stands in one step."""
     steps = []
-    for reading in every:
+    for reading in (reading for reading in every if len(reading.tiles.row)):
         shuffled = random.permutation(len(reading.tiles.row))
         portions = max(1, round(len(shuffled) / schedule.tiles_per_step))
         # inside a step the tiles stand in order of their rows, which keeps the kernel's reads close together

@@ -1,98 +1,104 @@
-"""Choosing the strength of a prior by held-out thinning of the map that is trained on.
+"""The same map with fewer contacts, balanced anew from what is left, and how well a model foretells the contacts left out.
 
-Each contact is set aside with a fixed chance. A model trained on the rest is judged by the Poisson likelihood of what was
-set aside: an independent draw from the same contacts, so no other map is looked at. (Counts that are not Poisson, such as
-counts that were scaled and rounded, break the independence.)
+What is set aside is an independent draw from the same contacts, so no other map is looked at. (Counts that are not Poisson,
+such as counts that were scaled and rounded, break the independence.)
 """
 
-import dataclasses
-import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from .. import kernels
 from ..contacts import ContactMap
+from ..contacts import balance as balancing
+from ..contacts.fragments import measured_share
+from ..errors import InputError
 
-SET_ASIDE = 0.2
-FACTORS = (1 / 3, 1.0, 3.0)  # candidates, as factors of what the depth suggests
-STEPS = 1000  # of each short training: with half of it, chance decides between candidates
-LEAST_BINS = 300  # the shortest chromosome with so many usable bins stands for the map
+SET_ASIDE = 0.2  # of the contacts
+LEAST_RATE = 1e-9  # expected contacts below this are taken as this before a logarithm
+ROWS_AT_ONCE = 512
 
 
-def thinned(contact_map: ContactMap, share: float, seed: int) -> tuple[ContactMap, ContactMap]:
-    """Split every count binomially: a map with ``share`` of the contacts, and the map of the others.
+def drawn(contact_map: ContactMap, share: float, seed: int) -> tuple[ContactMap, ContactMap]:
+    """Draw each contact with chance ``share``: the map of those drawn, and the map of the others.
 
-    Weights grow so that balanced values of both parts stay on the scale of the whole map.
+    Both have the weights that balancing the drawn ones gives (the other map's scaled to its depth), never those of the
+    whole map: given the totals of its rows, what is drawn and what is not are opposites, and a model that fits the drawn
+    ones would be punished for it on the others. Balanced values of both are on the scale of the drawn map.
     """
-    random = np.random.default_rng(seed)
-    taken = random.binomial(np.round(contact_map.counts).astype(np.int64), share).astype(np.float32)
-
-    def part(counts, of_whole):
-        return ContactMap(contact_map.bins, contact_map.starts, contact_map.columns, counts,
-                          contact_map.weight / np.sqrt(of_whole), contact_map.facts)
-
-    return part(taken, share), part(contact_map.counts - taken, 1 - share)
-
-
-def poisson_loss(model, contact_map: ContactMap, width: int) -> float:
-    """Poisson loss per contact of a trained model on a map: mean of exposure * rate - count * log(rate) over pairs, by the
-    map's mean count. Lower is better."""
-    total, contacts = 0.0, 0.0
-    for at, name in enumerate(contact_map.bins.chromosomes):
-        pairs = kernels.Pairs.of(contact_map, name)
-        own = min(width, pairs.n)
-        score = model.score_band_of(model.network.vectors(at).detach().numpy(), own)
-        weight = np.concatenate([pairs.weight, np.zeros(own, np.float32)])
-        rows = np.repeat(np.arange(pairs.n), np.diff(pairs.starts))
-        for distance in range(own):
-            product = pairs.weight[:pairs.n - distance] * weight[distance:pairs.n]
-            usable = product > 0
-            total += float(np.sum(np.exp(score[:pairs.n - distance, distance][usable], dtype=np.float64) / product[usable]))
-        apart = pairs.columns - rows
-        held = (apart < own) & (pairs.weight[rows] > 0) & (pairs.weight[pairs.columns] > 0)
-        total -= float(np.sum(pairs.counts[held] * score[rows[held], apart[held]], dtype=np.float64))
-        contacts += float(pairs.counts[held].sum(dtype=np.float64))
-    return total / contacts
+    if not contact_map.facts.get("raw", True):
+        raise InputError(f"{contact_map.facts.get('sample', 'the map')}: its values are balanced already, not counts: it "
+                         "cannot be thinned, and nothing can be set aside from it")
+    whole = np.round(contact_map.counts).astype(np.int64)
+    taken = np.random.default_rng(seed).binomial(whole, share)
+    kept = balanced_anew(with_counts(contact_map, taken))
+    others = with_counts(contact_map, whole - taken)
+    return kept, replace(others, weight=kept.weight * np.sqrt(share / (1 - share)) if share < 1 else kept.weight)
 
 
-def suggested(contact_map: ContactMap) -> float:
-    """The strength that the depth suggests: few contacts a bin want a strong prior.
+def with_counts(contact_map: ContactMap, counts: np.ndarray) -> ContactMap:
+    """The map with other counts for its entries; entries that become zero are dropped."""
+    seen = counts > 0
+    so_far = np.concatenate([[0], np.cumsum(seen)])
+    return replace(contact_map, starts=so_far[contact_map.starts].astype(np.int64), columns=contact_map.columns[seen],
+                   counts=counts[seen].astype(np.float32))
 
-    0.3 at 30,000 contacts a usable bin, growing with the power 0.6 of its inverse, which follows what held-out contacts
-    chose on maps of 500 to 35,000.
+
+def balanced_anew(contact_map: ContactMap) -> ContactMap:
+    """The map with weights computed from its own counts, as PREPARE_CONTACTS computes them."""
+    weight = np.full(len(contact_map.bins), np.nan)
+    with tempfile.TemporaryDirectory(prefix="balancing-") as folder:
+        for name in contact_map.bins.chromosomes:
+            one = contact_map.of_chromosome(name)
+            if len(one.counts) == 0:
+                continue
+            n = len(one.bins)
+            rows = np.repeat(np.arange(n), np.diff(one.starts))
+            counts = one.counts.astype(np.float64)
+            if one.first_share is None:
+                found = balancing.compute(rows, one.columns, counts, n, Path(folder), one.bins.resolution, "")
+            else:
+                found = balancing.of_fragments(rows, one.columns, counts, one.first_share, "")
+            weight[contact_map.bins.span(name)] = found.weight
+    return replace(contact_map, weight=weight)
+
+
+def row_blocks(contact_map: ContactMap, chromosome: str, width: int):
+    """Yield (rows, exposure, counts) of some rows at a time, bands [rows, width] of float64.
+
+    Exposure is what expected balanced contacts are multiplied by to give expected counts; 0 where no pair was measured.
     """
-    per_bin = float(contact_map.counts.sum(dtype=np.float64)) / max(1, int(contact_map.usable.sum()))
-    return 0.3 * (30_000 / max(per_bin, 1.0)) ** 0.6
+    span = contact_map.bins.span(chromosome)
+    weight, n = contact_map.weight[span], span.stop - span.start
+    padded = np.concatenate([weight, np.full(width, np.nan)])
+    share = None if contact_map.first_share is None else contact_map.first_share[span]
+    partner_share = None if share is None else np.concatenate([share, np.full(width, np.nan)])
+    for first in range(0, n, ROWS_AT_ONCE):
+        last = min(first + ROWS_AT_ONCE, n)
+        at = np.arange(first, last)[:, None] + np.arange(width)
+        exposure = 1.0 / (weight[first:last, None] * padded[at])
+        if share is not None:
+            exposure *= measured_share(share[first:last, None], partner_share[at])
+        edges = contact_map.starts[span.start + first:span.start + last + 1]
+        rows = np.repeat(np.arange(last - first), np.diff(edges))
+        apart = contact_map.columns[edges[0]:edges[-1]] - span.start - first - rows
+        near = apart < width
+        counts = np.zeros((last - first, width))
+        counts[rows[near], apart[near]] = contact_map.counts[edges[0]:edges[-1]][near]
+        yield slice(first, last), np.nan_to_num(exposure), counts
 
 
-def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[float, float]]:
-    """The smoothness under which a short training predicts contacts that were set aside best.
-
-    Trained is the one-stage network without a path, on the shortest chromosome of at least 300 usable bins (else the one
-    with most). Three candidates lie around :func:`suggested`: chance moves the choice by one step at most.
-
-    Returns
-    -------
-    the chosen strength, and the held-out loss per contact of each candidate tried
-    """
-    from ..model import ModelConfig
-    from ..prediction import TrainedModel
-    from .loop import train
-
-    bins = contact_map.bins
-    usable = {name: int(contact_map.usable[bins.span(name)].sum()) for name in bins.chromosomes}
-    enough = [name for name in usable if usable[name] >= LEAST_BINS] or [max(usable, key=usable.get)]
-    one = contact_map.of_chromosome(min(enough, key=usable.get))
-    kept, aside = thinned(one, 1 - SET_ASIDE, options.seed)
-    losses: dict[float, float] = {}
-    for factor in FACTORS:
-        strength = factor * suggested(one)
-        short = dataclasses.replace(options, epochs=2, smoothness=strength, checkpoints=None, resume_from=None, quiet=True,
-                                    least_steps=min(STEPS, options.least_steps or STEPS))
-        network, schedule, _ = train(kept, ModelConfig("counts"), short)
-        model = TrainedModel(network.requires_grad_(False), one.bins, one.usable, threads=options.threads)
-        losses[strength] = poisson_loss(model, aside, one.width(options.max_distance))
-    chosen = min(losses, key=losses.get)
-    said = ", ".join(f"{strength:.3g}: {losses[strength]:.5f}" for strength in losses)
-    print(f"smoothness {chosen:.3g} chosen on contacts set aside (loss per contact {said})", file=sys.stderr)
-    return chosen, losses
+def held_out_loss(model, contact_map: ContactMap, width: int) -> float:
+    """Poisson loss per contact of a model on a map: exposure * rate - count * log(rate) over measured pairs, by the number
+    of contacts. Lower is better."""
+    total = contacts = 0.0
+    for chromosome in contact_map.bins.chromosomes:
+        band = model.expected_band(chromosome, width)
+        for rows, exposure, counts in row_blocks(contact_map, chromosome, band.shape[1]):
+            measured = exposure > 0
+            rate = np.maximum(band[rows][measured].astype(np.float64), LEAST_RATE)
+            counts = counts[measured]
+            total += float((exposure[measured] * rate - counts * np.log(rate)).sum())
+            contacts += float(counts.sum())
+    return total / max(contacts, 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from ..contacts import ContactMap
 from ..perturbation.edits import Variant, chromosome_of
 from ..perturbation.readings import Reader, Reading
-from .depth import row_blocks
+from ..training.thinning import row_blocks
 
 LEAST_COUNTS = 10  # of both maps together, for a pair to be compared
 SIGN_FROM = 0.1  # log change: the sign of smaller true changes is not asked for

@@ -10,7 +10,7 @@ import pandas as pd
 from ..contacts import ContactMap
 from ..prediction import TrainedModel
 from ..reconstruction.scores import BLOCKS, Target, compare, summarise
-from .depth import balanced_anew, with_counts
+from ..training.thinning import balanced_anew, with_counts
 from .scratch import from_scratch
 from .tuning import Options, Tuned, transfer
 

@@ -17,13 +17,13 @@ from ..training.adam import Adam
 from ..training.data import Reading, path_of_tiles, readings
 from ..training.objective import pairs_loss
 from ..training.schedule import Schedule
-from .depth import drawn, held_out_loss, matching_factor, scaled
+from ..training.thinning import SET_ASIDE, drawn, held_out_loss
+from .depth import matching_factor, scaled
 from .difference import Belief
 from .part import Part, on_bins
 
 TUNE = ("representations", "decoder", "both")
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
-SET_ASIDE = 0.2
 CHECKS = 4  # times a training is judged on the contacts set aside
 LEARNING_RATE = 0.3  # in units of what is believed of a difference
 WARM_UP = 0.1  # share of the steps
