@@ -13,7 +13,7 @@ process TRANSFER_MODEL {
 
     script:
     def given = [
-        '--fractions': meta.fractions, '--against': against, '--truth': noiseless, '--variants': variants, '--after': after,
+        '--fractions': meta.fractions, '--chromosomes': meta.chromosomes, '--against': against, '--truth': noiseless, '--variants': variants, '--after': after,
         '--true-genome': truth
     ].findAll { _option, value -> value }.collect { option, value -> "${option} ${value}" }
     """

@@ -3,7 +3,7 @@
 include { fileOf ; fileProblems ; formProblems ; partsOf ; readSheet ; resolutionsOf ; sampleColumns } from './sheets'
 
 def transferColumns() {
-    [['cell_type', 'replicate', 'base'], ['contacts', 'assembly', 'resolutions', 'variants', 'after', 'fractions']]
+    [['cell_type', 'replicate', 'base'], ['contacts', 'assembly', 'resolutions', 'variants', 'after', 'fractions', 'chromosomes']]
 }
 
 // `after` is a map of the same cells once they carry the variants, and is prepared under a name of its own.
@@ -30,6 +30,7 @@ def transferProblems(sheet, sampleSheet, given) {
             replicate:   [/[A-Za-z0-9]+/, 'letters and digits only, as in 1'],
             assembly:    [/[A-Za-z0-9_.-]*/, 'a name such as hg19'],
             resolutions: [/|[1-9][0-9]{0,8}(;[1-9][0-9]{0,8})*/, 'whole numbers of base pairs separated by semicolons, as in 50000;100000'],
+            chromosomes: [/|[A-Za-z0-9_.-]+(;[A-Za-z0-9_.-]+)*/, 'names separated by semicolons, as in chr21;chr22'],
             fractions:   [/|0?\.[0-9]*[1-9][0-9]*(;0?\.[0-9]*[1-9][0-9]*)*/, 'shares of the contacts between 0 and 1 separated by semicolons, as in 0.01;0.1'],
         ])
         def bases = samples.findAll { sample -> "${sample.cell_type}_${sample.replicate}" == row.base }
@@ -71,6 +72,11 @@ def transferProblems(sheet, sampleSheet, given) {
     }
 }
 
+// What sheets separate by semicolons, scripts separate by commas.
+def listed(text) {
+    (text ?: '').replace(';', ',')
+}
+
 // A map that only the transfer sheet names, as a record of samplesOf; none where it names no file.
 def mapsToPrepare(sheet, row, replicate, contacts, width, given, code) {
     if (!contacts) {
@@ -98,7 +104,7 @@ def transfersOf(sheet, samples, given, String code) {
             def same = others.find { sample -> sample.meta.replicate == row.replicate }
             def own = mapsToPrepare(sheet, row, row.replicate, row.contacts, width, given, code)
             [
-                meta:     (own ? own[0].meta : same.meta) + [fractions: (row.fractions ?: '').replace(';', ',')],
+                meta:     (own ? own[0].meta : same.meta) + [fractions: listed(row.fractions), chromosomes: listed(row.chromosomes)],
                 base:     "${row.base}.${width}".toString(),
                 own:      own,
                 after:    mapsToPrepare(sheet, row, afterReplicate(row), row.after, width, given, code),

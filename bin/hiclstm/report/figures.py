@@ -6,6 +6,7 @@ contact maps use :func:`draw_triangle`, those along a chromosome :func:`genome_a
 
 import io
 import json
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -90,12 +91,18 @@ def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: s
     _rasterise(figure)
     picture = b""
     with mpl.rc_context({"svg.hashsalt": "hiclstm", "svg.fonttype": "path", "svg.image_inline": True}):
+        largest = RASTER_DPI[0]
         for dpi in RASTER_DPI:
+            if dpi > largest:
+                continue  # too large, by what the picture before it tells
             held = io.BytesIO()
             figure.savefig(held, format="svg", dpi=dpi, facecolor="white", metadata={"Date": None, "Creator": None})
             picture = compact(held.getvalue())
             if len(picture) <= LARGEST_SVG:
                 break
+            embedded = sum(map(len, re.findall(rb"base64,[^\"]*", picture)))
+            room = max(0, LARGEST_SVG - len(picture) + embedded)
+            largest = max(RASTER_DPI[-1], dpi * (room / max(embedded, 1)) ** 0.5)
     pyplot.close(figure)
     with whole(beside[".svg"]) as target:
         target.write_bytes(picture)

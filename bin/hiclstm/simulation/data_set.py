@@ -283,16 +283,17 @@ def _write_transfer(plan: Plan, directory: Path) -> None:
     if deletions:
         before, after = five_c.write_5c(directory, truth, deletions, plan.kind, plan.resolution, ASSEMBLY, plan.stream)
         lines.append((five_c.CELL_TYPE, "1", before, ASSEMBLY, base, plan.resolution,
-                      "anchor_deletions.vcf", after, ""))
+                      "anchor_deletions.vcf", after, "", ""))
         with whole(directory / "anchor_deletions.vcf") as beside:
             beside.write_text(vcf_text(deletions, plan.genome_bins))
     other = [(name, str(k)) for name in plan.cell_types for k in range(1, len(DEPTH[name]) + 1)][1:]
     if other:  # another cell type where there is one, else another replicate
         name, replicate = next((one for one in other if one[0] != plan.cell_types[0]), other[0])
         lines.append((name, replicate, "", ASSEMBLY, base, plan.resolution, "", "",
-                      ";".join(f"{part:g}" for part in FRACTIONS)))
+                      ";".join(f"{part:g}" for part in FRACTIONS), plan.genome_bins.chromosomes[0]))
     _write_table(directory / "transfer.csv", pd.DataFrame(lines, columns=[
-        "cell_type", "replicate", "contacts", "assembly", "base", "resolutions", "variants", "after", "fractions"]),
+        "cell_type", "replicate", "contacts", "assembly", "base", "resolutions", "variants", "after", "fractions",
+        "chromosomes"]),
         separator=",", header=True)
 
 

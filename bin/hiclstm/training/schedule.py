@@ -3,7 +3,9 @@
 import math
 from dataclasses import asdict, dataclass
 
-FRAMES_PER_STEP = 2000  # the paper's batch
+FRAMES_PER_STEP = 2000  # the paper's batch, for large maps
+LEAST_FRAMES = 384  # of a step: with fewer, steps are too noisy; with more, a small map takes longer and gains nothing
+STEPS_OF_A_PASS = 64  # at least so many where a map is large enough
 ROWS_PER_TILE = 16
 LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
 WARM_UP_STEPS = 50
@@ -37,12 +39,10 @@ class Schedule:
     @classmethod
     def scaled(cls, tiles_per_chromosome: list[int], epochs: int, shape: str, learning_rate: float = 0.01,
                stages: int = 1, least_steps: int | None = None) -> "Schedule":
-        """Fit the schedule to maps with so many tiles: batches of the paper's 2,000 frames where the map is large,
-        an eighth of the map where it is small; at least ``least_steps`` in all
-        (None: 3,000)."""
-        total = sum(tiles_per_chromosome)
-        largest = FRAMES_PER_STEP // ROWS_PER_TILE
-        tiles_per_step = max(4, min(largest, math.ceil(total / 8)))
+        """Fit the schedule to maps with so many tiles: steps of 384 frames, on large maps up to the paper's 2,000; at
+        least ``least_steps`` in all (None: 3,000)."""
+        tiles_per_step = math.ceil(sum(tiles_per_chromosome) / STEPS_OF_A_PASS)
+        tiles_per_step = max(LEAST_FRAMES // ROWS_PER_TILE, min(FRAMES_PER_STEP // ROWS_PER_TILE, tiles_per_step))
         steps = sum(max(1, round(tiles / tiles_per_step)) for tiles in tiles_per_chromosome if tiles)
         passes = max(1, math.ceil((least_steps or LEAST_STEPS) / (steps * epochs)))
         return cls(epochs, passes, tiles_per_step, steps, learning_rate, shape, stages)

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 
 from ..contacts import ContactMap
-from .thinning import SET_ASIDE, drawn, held_out_loss
+from .thinning import SET_ASIDE, drawn, held_out_losses
 
 STEP = 3.0  # candidates are so many times as strong as the next
 MOST_STEPS = 2  # from what the depth suggests
-STEPS = 1000  # of each short training
+STEPS = 600  # of each short training
 LEAST_BINS = 300  # the shortest chromosome with so many usable bins stands for the map
 
 
@@ -25,12 +25,12 @@ def suggested(contact_map: ContactMap) -> float:
 
 
 def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[float, float]]:
-    """The smoothness under which a short training predicts contacts that were set aside best.
+    """The strongest smoothness under which a short training predicts contacts that were set aside no worse than the best.
 
-    Trained are pair term and distance alone, on the shortest chromosome of at least 300 usable bins (else the one with
-    most): without the LSTM a training is several times quicker and less left to chance, and on held-out contacts the
-    whole network asks for about the same. Candidates lead from :func:`suggested` to stronger ones as long as the loss
-    falls, or else to weaker ones.
+    No worse: by at most one standard error of the difference over rows (Breiman et al. 1984). Trained are pair term and
+    distance alone, on the shortest chromosome of at least 300 usable bins (else the one with most): without the LSTM a
+    training is several times quicker and less left to chance. Candidates lead from :func:`suggested` to stronger ones as
+    long as these are no worse, or else to weaker ones as long as these are better.
 
     Returns
     -------
@@ -45,25 +45,36 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     enough = [name for name in usable if usable[name] >= LEAST_BINS] or [max(usable, key=usable.get)]
     one = contact_map.of_chromosome(min(enough, key=usable.get))
     kept, aside = drawn(one, 1 - SET_ASIDE, options.seed)
-    losses: dict[float, float] = {}
+    losses: dict[float, np.ndarray] = {}  # of each row
+    contacts = 0.0
 
-    def improves(strength: float) -> bool:
+    def excess(strength: float) -> tuple[float, float]:
+        """By how much a candidate is worse than the best, and the standard error of that: both summed over rows."""
+        difference = losses[strength] - min(losses.values(), key=np.sum)
+        return float(difference.sum()), float(difference.std() * np.sqrt(len(difference)))
+
+    def tried(strength: float) -> tuple[float, float]:
+        nonlocal contacts
         short = dataclasses.replace(options, epochs=2, smoothness=strength, checkpoints=None, resume_from=None, quiet=True,
                                     least_steps=min(STEPS, options.least_steps or STEPS))
         network, _, _ = train(kept, ModelConfig("counts", use_lstm=False), short)
         model = TrainedModel(network.requires_grad_(False), kept.bins, kept.usable, threads=options.threads)
-        losses[strength] = held_out_loss(model, aside, one.width(options.max_distance))
-        return losses[strength] == min(losses.values())
+        losses[strength], rows = held_out_losses(model, aside, one.width(options.max_distance))
+        contacts = max(float(rows.sum()), 1.0)
+        return excess(strength)
 
     first = suggested(one)
-    improves(first)
-    for step in (STEP, 1 / STEP):
-        if len(losses) > 2:  # a stronger prior was better
+    tried(first)
+    for k in range(1, MOST_STEPS + 1):
+        worse, error = tried(first * STEP ** k)
+        if worse > error:
             break
+    if len(losses) == 2:  # the first stronger one was worse
         for k in range(1, MOST_STEPS + 1):
-            if not improves(first * step ** k):
+            if tried(first / STEP ** k)[0] > 0:
                 break
-    chosen = min(losses, key=losses.get)
+    chosen = max(strength for strength in losses if excess(strength)[0] <= excess(strength)[1])
+    losses = {strength: float(rows.sum() / contacts) for strength, rows in losses.items()}
     said = ", ".join(f"{strength:.3g}: {losses[strength]:.5f}" for strength in sorted(losses))
     print(f"smoothness {chosen:.3g} chosen on contacts set aside (loss per contact {said}; "
           f"{int(np.sum(one.counts)):,} contacts)", file=sys.stderr)

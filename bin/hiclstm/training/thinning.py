@@ -89,16 +89,26 @@ def row_blocks(contact_map: ContactMap, chromosome: str, width: int):
         yield slice(first, last), np.nan_to_num(exposure), counts
 
 
-def held_out_loss(model, contact_map: ContactMap, width: int) -> float:
-    """Poisson loss per contact of a model on a map: exposure * rate - count * log(rate) over measured pairs, by the number
-    of contacts. Lower is better."""
-    total = contacts = 0.0
+def held_out_losses(model, contact_map: ContactMap, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Poisson loss of a model on a map: exposure * rate - count * log(rate), summed over the measured pairs of each row.
+
+    Returns
+    -------
+    loss of each row, and contacts of each row; rows of all chromosomes one after the other
+    """
+    losses, contacts = [], []
     for chromosome in contact_map.bins.chromosomes:
         band = model.expected_band(chromosome, width)
         for rows, exposure, counts in row_blocks(contact_map, chromosome, band.shape[1]):
             measured = exposure > 0
-            rate = np.maximum(band[rows][measured].astype(np.float64), LEAST_RATE)
-            counts = counts[measured]
-            total += float((exposure[measured] * rate - counts * np.log(rate)).sum())
-            contacts += float(counts.sum())
-    return total / max(contacts, 1.0)
+            rate = np.where(measured, np.maximum(band[rows].astype(np.float64), LEAST_RATE), 1.0)
+            counts = np.where(measured, counts, 0.0)
+            losses.append((exposure * rate * measured - counts * np.log(rate)).sum(1))
+            contacts.append(counts.sum(1))
+    return np.concatenate(losses), np.concatenate(contacts)
+
+
+def held_out_loss(model, contact_map: ContactMap, width: int) -> float:
+    """Poisson loss per contact of a model on a map. Lower is better."""
+    losses, contacts = held_out_losses(model, contact_map, width)
+    return float(losses.sum() / max(contacts.sum(), 1.0))
