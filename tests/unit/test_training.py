@@ -10,7 +10,7 @@ from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.model import ModelConfig
 from hiclstm.prediction import TrainedModel
-from hiclstm.training import Options, loop, smoothness, train
+from hiclstm.training import Options, data, loop, smoothness, train
 from hiclstm.training import schedule as schedules
 from hiclstm.training.adam import Adam
 from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
@@ -43,7 +43,7 @@ def short(monkeypatch):
 def test_schedule_of_a_small_map_makes_enough_steps():
     schedule = schedules.Schedule.scaled([40], 10, "step")
     assert schedule.steps >= schedules.LEAST_STEPS
-    assert schedule.tiles_per_step * 8 >= 40
+    assert schedule.tiles_per_step * 16 == schedules.LEAST_FRAMES
     assert schedule.rate(0) == 0.01 and schedule.rate(schedule.steps - 1) == pytest.approx(0.001)
 
 
@@ -211,3 +211,21 @@ def test_asking_for_a_gpu_that_is_not_there_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no GPU"):
         train(small_map()[0], CONFIGS[0], Options(device="cuda"))
+
+
+def test_every_tile_stands_in_one_step_of_a_pass_and_in_four_of_the_first_stage():
+    contact_map, _ = small_map(n=600, reads=500.0)
+    every = data.readings(contact_map, len(contact_map.bins), True)
+    tiles = len(every[0].tiles.row)
+    schedule = schedules.Schedule(1, 1, tiles // 6, 2 * round(tiles / (tiles // 6)), 0.01, "cosine", stages=2)
+
+    def seen(first):
+        found = np.zeros((2, tiles), int)
+        for reading, chosen in loop._steps_of_pass(every, schedule, np.random.default_rng(1), first):
+            assert np.all(np.diff(chosen) > 0)
+            found[int(reading.backwards), chosen] += 1
+        return found
+
+    assert np.all(seen(schedule.second_stage) == 1)
+    assert schedule.times_larger(0) == 4 and schedule.times_larger(schedule.second_stage) == 1
+    assert np.all(seen(-schedule.steps) == 4)

@@ -59,15 +59,22 @@ class Options:
     quiet: bool = False
 
 
-def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator):
-    """The steps of one pass in random order: (reading, indices of its tiles); every tile stands in one step."""
+def _steps_of_pass(every: list[Reading], schedule: Schedule, random: np.random.Generator, first: int):
+    """The steps of one pass in random order, of which the first is number ``first``: (reading, indices of its tiles).
+
+    Every tile stands in one step; in the first of two stages in as many as its steps are larger.
+    """
     steps = []
     for reading in (reading for reading in every if len(reading.tiles.row)):
         shuffled = random.permutation(len(reading.tiles.row))
         portions = max(1, round(len(shuffled) / schedule.tiles_per_step))
+        edges = np.linspace(0, len(shuffled), portions + 1).round().astype(int)
+        steps += [(reading, shuffled, begin, end) for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+    for number, k in enumerate(random.permutation(len(steps)), start=first):
+        reading, shuffled, begin, end = steps[k]
+        size = min((end - begin) * schedule.times_larger(number), len(shuffled))
         # inside a step the tiles stand in order of their rows, which keeps the kernel's reads close together
-        steps += [(reading, np.sort(part)) for part in np.array_split(shuffled, portions)]
-    return [steps[k] for k in random.permutation(len(steps))]
+        yield reading, np.sort(np.take(shuffled, range(begin, begin + size), mode="wrap"))
 
 
 def _read(contact_map: ContactMap, width: int, config: ModelConfig, processes: Processes):
@@ -147,7 +154,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options,
         logged_every = max(1, schedule.steps_per_epoch // LOGGED_PER_EPOCH)
         sum_loss, sum_pairs, since = 0.0, 0, time.perf_counter()
         for _ in range(schedule.passes):
-            for reading, chosen in _steps_of_pass(every, schedule, random):
+            for reading, chosen in _steps_of_pass(every, schedule, random, step):
                 loss, valid = trainer.step(step, reading, chosen)
                 sum_loss, sum_pairs, step = sum_loss + loss, sum_pairs + valid, step + 1
                 progress.update()

@@ -4,8 +4,9 @@ import math
 from dataclasses import asdict, dataclass
 
 FRAMES_PER_STEP = 2000  # the paper's batch, for large maps
-LEAST_FRAMES = 384  # of a step: with fewer, steps are too noisy; with more, a small map takes longer and gains nothing
-STEPS_OF_A_PASS = 64  # at least so many where a map is large enough
+LEAST_FRAMES = 384  # with fewer in a step, gradients are too noisy
+FIRST_STAGE_TIMES = 4  # so many times as many in a step of the first stage, which is quick and needs steadier gradients
+STEPS_OF_A_PASS = {"step": 8, "cosine": 64}  # so many where a map is large enough; the paper's has few and large ones
 ROWS_PER_TILE = 16
 LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
 WARM_UP_STEPS = 50
@@ -41,7 +42,7 @@ class Schedule:
                stages: int = 1, least_steps: int | None = None) -> "Schedule":
         """Fit the schedule to maps with so many tiles: steps of 384 frames, on large maps up to the paper's 2,000; at
         least ``least_steps`` in all (None: 3,000)."""
-        tiles_per_step = math.ceil(sum(tiles_per_chromosome) / STEPS_OF_A_PASS)
+        tiles_per_step = math.ceil(sum(tiles_per_chromosome) / STEPS_OF_A_PASS[shape])
         tiles_per_step = max(LEAST_FRAMES // ROWS_PER_TILE, min(FRAMES_PER_STEP // ROWS_PER_TILE, tiles_per_step))
         steps = sum(max(1, round(tiles / tiles_per_step)) for tiles in tiles_per_chromosome if tiles)
         passes = max(1, math.ceil((least_steps or LEAST_STEPS) / (steps * epochs)))
@@ -59,6 +60,12 @@ class Schedule:
     def second_stage(self) -> int:
         """The optimiser step the second stage begins with; ``steps`` where there is one stage."""
         return round(FIRST_STAGE * self.steps) if self.stages == 2 else self.steps
+
+    def times_larger(self, step: int) -> int:
+        """How many times as many tiles as ``tiles_per_step`` optimiser step ``step`` (from 0) takes."""
+        if self.stages == 1 or step >= self.second_stage:
+            return 1
+        return max(1, min(FIRST_STAGE_TIMES, FRAMES_PER_STEP // ROWS_PER_TILE // self.tiles_per_step))
 
     def rate(self, step: int) -> float:
         """Learning rate of optimiser step ``step`` (from 0)."""
