@@ -166,3 +166,8 @@ def test_functions_and_files_exist(page):
 def test_every_function_of_the_method_page_is_found():
     named = set(re.findall(r"`(hiclstm(?:\.\w+)+)", text_of(ROOT / "docs/method.md")))
     assert len(named) > 60
+
+
+def test_the_citation_has_the_version():
+    citation = text_of(ROOT / "CITATION.cff")
+    assert re.search(r'^version: "(.+)"$', citation, re.MULTILINE)[1] == text_of(ROOT / "VERSION").strip()
