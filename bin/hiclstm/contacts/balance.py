@@ -112,7 +112,7 @@ def compute(bin1, bin2, counts, n: int, folder: Path, resolution: int, why: str)
     bins = pd.DataFrame({"chrom": "chromosome", "start": start, "end": start + resolution})
     # not compressed: it is read again in every iteration
     cooler.create_cooler(str(path), bins, pd.DataFrame({"bin1_id": bin1, "bin2_id": bin2, "count": counts}),
-                         dtypes={"count": np.float64}, ordered=True, h5opts={})
+                         dtypes={"count": np.float64}, ordered=True, h5opts={"compression": None, "shuffle": False})
     total = row_sums(bin1, bin2, counts, n)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

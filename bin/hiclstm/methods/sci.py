@@ -91,7 +91,7 @@ def alias_table(chance):
     return keep, alias
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath=True)
 def _line(random, source, target, keep, alias, table, vectors, contexts, samples):
     """Stochastic gradient ascent on LINE's objective, one edge at a time, in place.
 
@@ -99,6 +99,7 @@ def _line(random, source, target, keep, alias, table, vectors, contexts, samples
     """
     size = vectors.shape[1]
     change = np.empty(size, np.float32)
+    one = np.float32(1)
     for sample in range(samples):
         rate = np.float32(RATE * max(1 - sample / samples, 1e-4))
         k = int(random.random() * len(source))
@@ -113,7 +114,7 @@ def _line(random, source, target, keep, alias, table, vectors, contexts, samples
             product = np.float32(0)
             for c in range(size):
                 product += vectors[u, c] * contexts[other, c]
-            step = ((1 if draw == 0 else 0) - 1 / (1 + np.exp(-product))) * rate
+            step = ((one if draw == 0 else one - one) - one / (one + np.exp(-product))) * rate
             for c in range(size):
                 change[c] += step * contexts[other, c]
                 contexts[other, c] += step * vectors[u, c]
