@@ -16,7 +16,7 @@ FOREIGN = {
     "sbatch, sacct": "account cpus-per-task format gpus gres job-name mem output partition qos signal time",
     "apptainer, docker, podman": "network nv version",
     "uv": "generate-hashes",
-    "torchrun": "nproc-per-node",
+    "torchrun": "no-python nproc-per-node standalone",
 }
 
 
