@@ -21,7 +21,7 @@ process ATTRIBUTE_POSITIONS {
     END
     attribute_positions.py --contacts ${map} --model ${model} --annotations annotations.csv --seed ${params.seed} \\
         --threads ${task.cpus} ${fasta ? "--fasta ${fasta}" : ''} ${truth ? "--truth ${truth}" : ''} \\
-        ${params.regions ? "--regions ${params.regions.tokenize(',').join(' ')}" : ''}
+        ${params.regions ? "--regions ${params.regions.tokenize(',').join(' ')}" : ''} ${task.ext.args ?: ''}
     """
 
     stub:
