@@ -78,7 +78,8 @@ def main() -> None:
         base = maps.trained(hmec)
         for library in ("HIC001", "HIC002"):
             small = maps.prepared(LIBRARIES / f"{library}.res50000.gz", "GM12878", library, 50_000, *chr22)
-            tables.append(maps.transferred(f"{library} from HMEC", base, small, "--against", other, "--max-distance", 2_000_000))
+            tables.append(maps.transferred(f"{library} from HMEC", base, small, "--against", other,
+                                           "--max-distance", 2_000_000))
         five_c = {name: maps.prepared(DATA / "5c" / f"cworld_{name}.matrix.gz", name, "5C", 10_000) for name in ("GM", "K5")}
         tables.append(maps.transferred("K562 5C from GM12878 5C", maps.trained(five_c["GM"]), five_c["K5"],
                                        "--fractions", FRACTIONS))
