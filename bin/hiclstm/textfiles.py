@@ -6,11 +6,19 @@ import io
 import zlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from .errors import InputError
 
 PIECE = 1 << 20  # bytes read at once
 LONGEST_LINE = 16_000_000  # bytes; a row of a 5C matrix of thousands of fragments fits
+LONGEST_VCF_LINE = 200_000_000  # a record of a million genotypes fits
+LONGEST_SEQUENCE_LINE = 1_000_000_000  # of FASTA: a chromosome may stand in one line
+LARGEST_SHEET = 50_000_000  # of a sheet that a person wrote
 LARGEST_TABLE = 4_000_000_000  # bytes, unpacked, of a file that is held in memory whole
+
+COMPACT = pd.StringDtype("pyarrow", na_value=np.nan)  # a column of text in a fraction of the memory of objects
 
 
 def is_gzip(path) -> bool:
@@ -24,10 +32,11 @@ class _Checked(io.RawIOBase):
 
     def __init__(self, path: Path, longest_line: int, at_most: int | None):
         self.path, self.longest_line, self.at_most = path, longest_line, at_most
+        self.source = None
         try:
             self.source = gzip.open(path, "rb") if is_gzip(path) else open(path, "rb")
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
+            raise InputError(f"{path}: cannot be read: there is no such file") from None
         except OSError as problem:
             raise InputError(f"{path}: cannot be read ({problem.strerror or problem})") from None
         self.read_so_far = self.since_line_end = 0
@@ -36,7 +45,7 @@ class _Checked(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        if not self.closed:
+        if self.source is not None:
             self.source.close()
         super().close()
 
@@ -87,3 +96,11 @@ def opened(path, *, newline: str | None = None, errors: str = "replace", longest
             yield handle
         except UnicodeDecodeError as problem:
             raise InputError(f"{path}: is not text in UTF-8 ({problem})") from None
+
+
+def check_lines(path, longest_line: int = LONGEST_LINE) -> None:
+    """Read a text file once and keep nothing, for readers that would take a line of any length."""
+    with _Checked(Path(path), longest_line, None) as source:
+        piece = bytearray(PIECE)
+        while source.readinto(piece):
+            pass

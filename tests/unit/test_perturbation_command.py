@@ -114,7 +114,7 @@ def test_all_read_is_exit_0_and_deterministic(command, tmp_path):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--variants", "absent.vcf"], "no such file"), (["--truth", "absent.json"], r"truth.json"),
-    (["--random-loci", "-1"], "--random-loci -1"), (["--annotations", "absent.csv"], "annotation sheet")])
+    (["--random-loci", "-1"], "--random-loci -1"), (["--annotations", "absent.csv"], "absent.csv: cannot be read")])
 def test_wrong_input_is_one_line_and_exit_2(command, tmp_path, arguments, words):
     status, errors = command(tmp_path, *arguments)
     assert status == 2

@@ -18,9 +18,8 @@ import pandas as pd
 from ..errors import InputError
 from ..files import whole
 from ..genome import plain_name
+from ..textfiles import opened
 from .chromosomes import assembly_sizes, natural_order
-from .formats import Source
-from .text import opened
 
 LINES_AT_ONCE = 500_000
 # Names that lists of contacts and pairs use for their columns.
@@ -62,8 +61,7 @@ class Layout:
 
 def recognise(path: Path) -> Layout:
     """Tell a single-cell file's layout by its first lines."""
-    source = Source(path, "", "cells")
-    with opened(source) as handle:
+    with opened(path) as handle:
         lines = [line.rstrip("\n") for _, line in zip(range(2000), handle, strict=False)]
     header = [line for line in lines if line.startswith("#")]
     first = next((line for line in lines if not line.startswith("#") and line.strip()), "")
@@ -105,7 +103,7 @@ def contacts(path: Path, layout: Layout, species: str):
     """
     order = sorted(layout.columns, key=layout.columns.get)
     number = {"position1", "position2"}
-    with opened(Source(path, "", "cells")) as handle:
+    with opened(path) as handle:
         try:
             for piece in pd.read_csv(handle, sep=layout.separator, header=None, comment="#", skiprows=layout.header,
                                      usecols=[layout.columns[name] for name in order], names=order,
@@ -139,7 +137,7 @@ def read_percentages(path: Path, species: str) -> pd.DataFrame:
     ``cluster`` (its cell type). Rows of shuffled barcodes and of long reads alone are left out."""
     if species not in ("human", "mouse"):
         raise InputError(f"{path}: tells human from mouse, and the species asked for is {species!r}")
-    with opened(Source(path, "", "cells")) as handle:
+    with opened(path) as handle:
         try:
             table = pd.read_csv(handle, sep=r"\s+", header=None, usecols=list(PERCENTAGES.values()),
                                 names=list(range(17)), keep_default_na=False)
@@ -156,7 +154,7 @@ def read_percentages(path: Path, species: str) -> pd.DataFrame:
 
 def read_clusters(path: Path) -> pd.Series:
     """A table with columns ``cell`` and ``cluster`` (tab or comma): cell → cluster."""
-    with opened(Source(path, "", "cells")) as handle:
+    with opened(path) as handle:
         table = pd.read_csv(handle, sep=None, engine="python", dtype=str, keep_default_na=False)
     lower = {name.strip().lower(): name for name in table.columns}
     cell, cluster = (next((lower[choice] for choice in NAMES[what] if choice in lower), None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..textfiles import LONGEST_LINE, is_gzip
 
 READ_AT_FIRST = 200_000  # bytes looked at to recognise a text file
 SAMPLE_LINES = 2_000
@@ -49,11 +50,6 @@ class Source:
         return f"{self.path}::{self.part}" if self.part else str(self.path)
 
 
-def is_gzip(path: Path) -> bool:
-    with open(path, "rb") as handle:
-        return handle.read(2) == b"\x1f\x8b"
-
-
 def split_part(name: str) -> tuple[Path, str]:
     """``file.mcool::/resolutions/1000`` → (``file.mcool``, ``resolutions/1000``)."""
     path, _, part = str(name).partition("::")
@@ -87,16 +83,23 @@ def _no_part(path: Path, part: str, what: str) -> str:
 
 
 def _first_text(path: Path) -> str:
+    """The first lines of a file, none of them cut."""
     try:
         with (gzip.open(path, "rb") if is_gzip(path) else open(path, "rb")) as handle:
             begin = handle.read(READ_AT_FIRST)
+            if len(begin) == READ_AT_FIRST and b"\0" not in begin:
+                begin += handle.readline(LONGEST_LINE)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(f"{path}: its gzip compression ends early or is damaged: was the copy cut short?") from None
     if not begin:
         raise InputError(f"{path}: is empty (compressed nothing)")
+    if begin.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path}: is text in UTF-16; save it as UTF-8")
+    if len(begin) >= LONGEST_LINE:
+        raise InputError(f"{path}: holds a line of more than {LONGEST_LINE:,} bytes; expected {KINDS}")
     if b"\0" in begin:
         raise InputError(f"{path}: is neither a contact map nor text (it begins with {begin[:8]!r}); expected {KINDS}")
-    return begin.decode("utf-8", errors="replace")
+    return begin.decode("utf-8-sig", errors="replace")
 
 
 def _recognise_text(path: Path, part: str) -> Source:
@@ -106,8 +109,6 @@ def _recognise_text(path: Path, part: str) -> Source:
     if path.name.removesuffix(".gz").endswith((".hic", ".cool", ".mcool", ".scool")):
         raise InputError(f"{path}: is named like a contact map but holds text ({text[:40]!r})")
     lines = text.splitlines()[:SAMPLE_LINES]
-    if len(text) >= READ_AT_FIRST and len(lines) < SAMPLE_LINES:
-        lines = lines[:-1]  # the last one may be cut by our own reading
     header = tuple(line for line in lines if line.startswith("#"))
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     if header and (header[0].startswith("## pairs format") or any(line.startswith("#columns:") for line in header)):

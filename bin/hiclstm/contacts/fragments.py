@@ -15,10 +15,11 @@ import pandas as pd
 
 from ..errors import InputError
 from ..genome import match_name
+from ..textfiles import LARGEST_TABLE, opened
 from .chromosomes import SAME_ASSEMBLY, assembly_named_in, assembly_sizes
 from .formats import FRAGMENT, Source
 from .library import Library, PixelStore, Request
-from .text import is_wanted, opened, size_of
+from .text import is_wanted, size_of
 
 MATRIX_MISSING = ["", "NA", "nan", "NaN", "N/A"]
 
@@ -101,7 +102,7 @@ def _numbers(chromosome: str, placed, bins: int, symmetric: bool) -> np.ndarray:
 
 def _matrix(source: Source) -> FragmentPairs:
     """A matrix with fragment names in its first line and column, tab-separated (cworld, my5C)."""
-    with opened(source) as handle:
+    with opened(source.path, at_most=LARGEST_TABLE) as handle:
         try:
             table = pd.read_csv(handle, sep="\t", comment="#", index_col=0, na_values=MATRIX_MISSING,
                                 keep_default_na=False, dtype={0: str})
@@ -161,7 +162,7 @@ def _named(source: Source, names) -> pd.DataFrame:
 
 def _table(source: Source) -> FragmentPairs:
     """Three columns: two fragments and a count; names with coordinates, or primers that a BED after ``::`` places."""
-    with opened(source) as handle:
+    with opened(source.path, at_most=LARGEST_TABLE) as handle:
         table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", names=["one", "other", "count"],
                             usecols=range(3), dtype=str, keep_default_na=False)
     count = pd.to_numeric(table["count"], errors="coerce")
@@ -195,7 +196,7 @@ def _primer_bed(source: Source) -> pd.DataFrame:
     path = next((choice for choice in choices if choice.is_file()), None)
     if path is None:
         raise InputError(f"{source.path}: its primers are to be placed by {source.part}, which is not there")
-    with opened(Source(path, "", "bed")) as handle:
+    with opened(path, at_most=LARGEST_TABLE) as handle:
         try:
             bed = pd.read_csv(handle, sep="\t", header=None, comment="#", usecols=range(4), dtype={0: str, 3: str},
                               names=["chrom", "start", "end", "name"])
@@ -208,7 +209,7 @@ def _primer_bed(source: Source) -> pd.DataFrame:
 def _bedpe(source: Source) -> FragmentPairs:
     """BEDPE: two intervals a line and a count in column ``source.columns[0]``; the two sides are the two sets."""
     columns = [0, 1, 2, 3, 4, 5, source.columns[0]]
-    with opened(source) as handle:
+    with opened(source.path, at_most=LARGEST_TABLE) as handle:
         table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=columns, dtype=str,
                             keep_default_na=False)[columns]
     numbers = table[[1, 2, 4, 5, columns[-1]]].apply(pd.to_numeric, errors="coerce")

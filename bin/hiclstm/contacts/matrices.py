@@ -7,10 +7,11 @@ import pandas as pd
 
 from ..errors import InputError
 from ..genome import match_name
+from ..textfiles import LARGEST_TABLE, opened
 from .chromosomes import chromosome_in_name, to_learn_from
 from .formats import Source
 from .library import Library, PixelStore, Request, resolution_to_read
-from .text import is_wanted, known_sizes, opened, pieces, size_of
+from .text import is_wanted, known_sizes, pieces, size_of
 
 
 def read_juicer(source: Source, request: Request, folder: Path, report) -> Library:
@@ -169,7 +170,7 @@ def _bed_of(source: Source) -> Source:
 
 
 def _read_bed(bed: Source) -> pd.DataFrame:
-    with opened(bed) as handle:
+    with opened(bed.path, at_most=LARGEST_TABLE) as handle:
         try:
             return pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=range(4),
                                names=["chrom", "start", "end", "number"],

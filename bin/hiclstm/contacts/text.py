@@ -1,38 +1,23 @@
 """Text with one contact a line, plain or packed with gzip, read in pieces; a bad line is named with its number."""
 
-import contextlib
-import gzip
-import zlib
-
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..genome import match_name, plain_name
+from ..textfiles import opened
 from .chromosomes import NOT_LEARNED, to_learn_from
-from .formats import Source, is_gzip
+from .formats import Source
 from .library import Request
 
 LINES_AT_ONCE = 1_000_000
-
-
-@contextlib.contextmanager
-def opened(source: Source):
-    """The file as text, unpacked; what goes wrong with the packing becomes one clear line."""
-    try:
-        with (gzip.open(source.path, "rt", encoding="utf-8", errors="replace") if is_gzip(source.path)
-              else open(source.path, encoding="utf-8", errors="replace")) as handle:
-            yield handle
-    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-        raise InputError(f"{source.path}: its gzip compression ends early or is damaged ({problem}): "
-                         "was the copy cut short?") from None
 
 
 def pieces(source: Source, columns: tuple[int, ...], names: tuple[str, ...], numbers: tuple[str, ...]):
     """Yield tables of at most a million lines, ``columns`` called ``names``; ``numbers`` are float64, others words."""
     order = np.argsort(columns)  # pandas hands columns out in the file's order
     dtypes = {name: "float64" if name in numbers else "category" for name in names}
-    with opened(source) as handle:
+    with opened(source.path) as handle:
         try:
             for piece in pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=sorted(columns),
                                      names=[names[k] for k in order], dtype=dtypes, chunksize=LINES_AT_ONCE,
@@ -46,7 +31,7 @@ def pieces(source: Source, columns: tuple[int, ...], names: tuple[str, ...], num
 
 def _first_bad_line(source: Source, columns, names, numbers, problem) -> str:
     """Go through the file once more to say which line cannot be read, and why."""
-    with opened(source) as handle:
+    with opened(source.path) as handle:
         for number, line in enumerate(handle, 1):
             fields = line.split("#")[0].split()
             if not fields:

@@ -4,8 +4,8 @@ Coordinates are 0-based and half-open inside. Files are recognised by their name
 """
 
 import csv
-import gzip
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pandas as pd
 from ..contacts import ContactMap
 from ..errors import InputError
 from ..genome import Bins, match_name
+from ..textfiles import COMPACT, LARGEST_SHEET, opened
 
 GENES = "genes"  # the element that places genes: used for expression files without coordinates, and drawn
 BED = ["chrom", "start", "end", "name", "score", "strand", "thickStart", "thickEnd", "itemRgb", "blockCount",
@@ -35,6 +36,7 @@ PLACE = re.compile(r"([^\s|:;,]+):(\d+)-(\d+)")
 # Intervals rounded to coarse bins may end a little past their chromosome, and where the assembly is not known the map
 # may end a little before it; intervals that begin past the end of a known chromosome, or end further out, are refused.
 ROOM_PAST_END = 1_000_000
+LINES_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ def read_sheet(path, cell_type: str) -> list[Line]:
     """
     path = Path(path)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with opened(path, newline="", errors="strict", at_most=LARGEST_SHEET) as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+    except csv.Error as problem:
         raise InputError(f"{path}: cannot be read as a CSV sheet ({problem})") from None
     if not rows:
         return []
@@ -185,46 +187,59 @@ def read_table(path) -> pd.DataFrame:
     are no numbers; without one, columns are named after the format of the file's ending.
     """
     path = Path(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in (".gz", ".bgz")
-    form = next((s for s in reversed(suffixes) if s not in (".gz", ".bgz")), "")
-    try:
-        with (gzip.open if packed else open)(path, "rt", encoding="utf-8") as file:
-            numbered = [(k, text.rstrip("\r\n")) for k, text in enumerate(file, 1) if text.strip()]
-    except FileNotFoundError:
-        raise InputError(f"{path.name}: there is no such file ({path})") from None
-    except (OSError, EOFError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path.name}: cannot be read as text ({problem})") from None
-    comments = [text for _, text in numbered if text.startswith("#")]
-    data = [(k, text) for k, text in numbered if not text.startswith(("#", "track", "browser"))]
-    if not data:
-        raise InputError(f"{path.name}: is empty: no line of data")
-    first = data[0][1]
-    separator = "\t" if "\t" in first else "," if "," in first else None
-    rows = [text.split(separator) for _, text in data]
-    names = _named_by_comment(comments, separator, len(rows[0]))
-    if names is None and form not in (".gff", ".gtf", ".gff3") and not _is_data(rows[0]):
-        names, rows, data = [name.strip() for name in rows[0]], rows[1:], data[1:]
-        if not rows:
+    form = next((s for s in (suffix.lower() for suffix in reversed(path.suffixes)) if s not in (".gz", ".bgz")), "")
+    gff = form in (".gff", ".gtf", ".gff3")
+    if not path.exists():
+        raise InputError(f"{path.name}: there is no such file ({path})")
+    with opened(path) as file:
+        comments = deque(maxlen=100)  # those before the first line of data
+        data = _lines_of_data(file, comments)
+        number, first = next(data, (0, ""))
+        if not number:
+            raise InputError(f"{path.name}: is empty: no line of data")
+        separator = "\t" if "\t" in first else "," if "," in first else None
+        row = first.split(separator)
+        names, rows = _named_by_comment(comments, separator, len(row)), [(number, row)]
+        if names is None and not gff and not _is_data(row):
+            names, rows = [name.strip() for name in row], []
+        elif names is None:
+            known = HEADERLESS.get(form) or (BEDPE if _is_pair(row) else BED if len(row) != 4 or
+                                             not _is_number(row[3]) else HEADERLESS[".bedgraph"])
+            names = [*known[:len(row)], *(f"column{k + 1}" for k in range(len(known), len(row)))]
+        pieces, names, width = [], _unique(names), len(names)
+        for number, text in data:
+            row = text.split(separator)
+            if len(row) != width:
+                if len(row) < min(width, 3):
+                    raise InputError(f"{path.name}, line {number}: {len(row)} fields, expected {width} "
+                                     f"({', '.join(names[:6])})")
+                row[width:] = []
+                row += [""] * (width - len(row))
+            rows.append((number, row))
+            if len(rows) == LINES_AT_ONCE:
+                pieces.append(_piece(rows, names, gff))
+                rows = []
+        if not pieces and not rows:
             raise InputError(f"{path.name}: is empty: no line of data after the header")
-    width = len(names) if names is not None else len(rows[0])
-    if names is None:
-        known = HEADERLESS.get(form) or (BEDPE if _is_pair(rows[0]) else BED if len(rows[0]) != 4 or
-                                         not _is_number(rows[0][3]) else HEADERLESS[".bedgraph"])
-        names = [*known[:width], *(f"column{k + 1}" for k in range(len(known), width))]
-    fewest = min(width, 3)
-    for (number, _), row in zip(data, rows, strict=True):
-        if len(row) < fewest:
-            raise InputError(f"{path.name}, line {number}: {len(row)} fields, expected {width} "
-                             f"({', '.join(names[:6])})")
-        if len(row) != width:
-            row[width:] = []
-            row += [""] * (width - len(row))
-    index = pd.Index([number for number, _ in data], name="line")
-    table = pd.DataFrame(rows, columns=_unique(names), index=index, dtype=object)
-    if form in (".gff", ".gtf", ".gff3"):
+        return pd.concat([*pieces, _piece(rows, names, gff)] if rows else pieces)
+
+
+def _lines_of_data(file, comments):
+    """Number and text of each line that is neither empty nor a comment; comments are added to ``comments``."""
+    for number, text in enumerate(file, 1):
+        if text.startswith("#"):
+            comments.append(text.rstrip("\r\n"))
+        elif not text.startswith(("track", "browser")) and not text.isspace():
+            yield number, text.rstrip("\r\n")
+
+
+def _piece(rows: list[tuple[int, list[str]]], names: list[str], gff: bool) -> pd.DataFrame:
+    """Some lines as a table; the starts of GFF, which count from 1, are made to count from 0."""
+    table = pd.DataFrame([row for _, row in rows], columns=names, dtype=object,
+                         index=pd.Index([number for number, _ in rows], name="line"))
+    if gff:
         table["start"] = (pd.to_numeric(table["start"], errors="coerce") - 1).astype("Int64").astype(str)
-    return table
+    return table.astype(COMPACT)
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -236,7 +251,7 @@ def _unique(names: list[str]) -> list[str]:
     return found
 
 
-def _named_by_comment(comments: list[str], separator, width: int) -> list[str] | None:
+def _named_by_comment(comments, separator, width: int) -> list[str] | None:
     for text in reversed(comments):
         fields = [field.strip() for field in text.lstrip("# ").split(separator)]
         if len(fields) == width and any(field.lower() in COORDINATES["chrom"] for field in fields):
@@ -284,7 +299,7 @@ def _placed(line: Line, table: pd.DataFrame, genes: pd.DataFrame | None) -> pd.D
     if not second <= set(table.columns):
         table = table.drop(columns=second & set(table.columns))
     for name in [name for name in ("start", "end", "start2", "end2") if name in table]:
-        number = pd.to_numeric(table[name], errors="coerce")
+        number = _numbers(table[name])
         bad = number.isna() | (number != number.round())
         if bad.any():
             at = bad.idxmax()
@@ -295,6 +310,12 @@ def _placed(line: Line, table: pd.DataFrame, genes: pd.DataFrame | None) -> pd.D
         if same.all():  # a list of domains in the form of pairs, as Arrowhead writes it
             table = table.drop(columns=list(second))
     return table
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of text as float64, NaN where it is no number; in pieces, because every piece becomes objects."""
+    return pd.concat([pd.to_numeric(column.iloc[at:at + LINES_AT_ONCE].astype(object), errors="coerce").astype(np.float64)
+                      for at in range(0, len(column), LINES_AT_ONCE)])
 
 
 def _on_genes(line: Line, table: pd.DataFrame, genes: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,9 @@
 """Files of one cell type from the annotation sheet, by what perturbation uses them for."""
 
-import csv
 from pathlib import Path
 
-from ..contacts import ContactMap
-from ..errors import InputError
+from ..contacts import StoredMap
+from ..elements.annotations import read_sheet
 
 USED_AS = {"ctcf": "ctcf", "loops": "loops", "domains": "domains", "tads": "domains", "genes": "genes",
            "ctcf_motifs": "motifs"}
@@ -16,9 +15,10 @@ def supplied_by_sheet(sheet: Path, contacts: Path, site_elements: list[str]) -> 
 
     Where the sheet has no ``ctcf_motifs``, CTCF peaks that name a strand serve as motifs.
     """
-    cell_type = str(ContactMap.load(contacts).facts.get("cell_type", contacts.name.split("_")[0]))
+    cell_type = str(StoredMap.load(contacts).facts.get("cell_type", contacts.name.split("_")[0]))
     files, sets = {}, {}
-    for element, path in _files(sheet, cell_type):
+    for line in read_sheet(sheet, cell_type):
+        element, path = line.element.lower(), line.path
         if element in USED_AS:
             files.setdefault(USED_AS[element], path)
         elif element in COHESIN:
@@ -28,20 +28,6 @@ def supplied_by_sheet(sheet: Path, contacts: Path, site_elements: list[str]) -> 
     if "motifs" not in files and "ctcf" in files and _has_strands(files["ctcf"]):
         files["motifs"] = files["ctcf"]
     return files, sets
-
-
-def _files(sheet: Path, cell_type: str) -> list[tuple[str, Path]]:
-    """(element, file) of the cell type, its own lines before those of every cell type (``*``)."""
-    try:
-        with open(sheet, newline="") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise InputError(f"{sheet}: cannot be read as an annotation sheet ({problem})") from None
-    missing = {"cell_type", "element", "file"} - set(rows[0] if rows else ())
-    if missing:
-        raise InputError(f"{sheet}: has no column {', '.join(sorted(missing))}")
-    rows = [row for row in rows if row["cell_type"] == cell_type] + [row for row in rows if row["cell_type"] == "*"]
-    return [(row["element"].strip().lower(), sheet.parent / row["file"]) for row in rows]
 
 
 def _has_strands(path: Path) -> bool:

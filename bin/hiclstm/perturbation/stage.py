@@ -134,9 +134,10 @@ class Stage:
         for row in read.itertuples():
             self.metrics.add(self.method, "mean_log_change_beyond_distance", row.mean_beyond_distance,
                              stratum=row.variant, low=row.low, high=row.high, n=int(row.pairs))
-        for metric, value in (("variants_read", len(read)), ("variants_skipped", len(table) - len(read)),
+        asked = len(found.variants) + found.number_skipped
+        for metric, value in (("variants_read", len(read)), ("variants_skipped", asked - len(read)),
                               ("variants_beyond_chance", int((read["q"] < 0.05).sum()))):
-            self.metrics.add(self.method, metric, value, n=len(table))
+            self.metrics.add(self.method, metric, value, n=asked)
         by_name = {variant.name: variant for variant in found.variants}
         largest = read.sort_values("rms_beyond_distance", ascending=False)["variant"].head(self.request.most_maps)
         for row in read[read["variant"].isin(largest)].itertuples():

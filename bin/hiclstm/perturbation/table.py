@@ -40,6 +40,9 @@ def variants_table(reader: Reader, found: VariantSet, reach: int, null: MatchedL
         low, high = interval(reading, random)
         elsewhere = null.of(variant) if null.count else pd.DataFrame()
         rows.append(_place(reader, variant) | effect | {"low": low, "high": high} | _against(effect, elsewhere))
+    if found.unnamed:
+        skipped.append(Skipped(f"{found.unnamed:,} more", "", f"of {found.number_skipped:,} records that could not be read "
+                               f"the first {len(found.skipped):,} are named"))
     table = pd.DataFrame(rows + [{"variant": one.name, "place": one.place, "status": "skipped", "note": one.reason}
                                  for one in skipped], columns=COLUMNS)
     table["q"] = false_discovery_rate(table["p"].to_numpy(np.float64))

@@ -16,7 +16,6 @@ BED. ``INS`` copies the second interval to the start of the first, on the second
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +24,14 @@ import cyvcf2
 
 from ..errors import InputError
 from ..genome import Bins, match_name
+from ..textfiles import LONGEST_VCF_LINE, check_lines
 from .edits import Deletion, Derivative, Duplication, Insertion, Inversion, Variant, knockout
 from .segments import Segment
 from .sites import text_lines, whole_number
 
+MOST_VARIANTS = 100_000  # of a file; each is read on its own, which takes milliseconds to seconds
+LONGEST_NAME = 100  # characters; names are parts of file names
+MOST_NAMED = 1_000  # records that are not read are named up to this many, then counted
 INTERVAL_EDITS = {"DEL": Deletion, "DUP": Duplication, "DUP:TANDEM": Duplication, "INV": Inversion}
 
 
@@ -43,29 +46,47 @@ class Skipped:
 
 @dataclass(eq=False)
 class VariantSet:
-    """The variants of a file, and what was not read of it."""
+    """The variants of a file, and what was not read of it: the first records by name, how many in all."""
 
     variants: list[Variant] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    unnamed: int = 0  # skipped beyond those
+    _numbers: dict[str, int] = field(default_factory=dict)  # names taken, and the last number added to each
 
     def add(self, name: str, place: str, make, *arguments) -> None:
         """Add the edit (or edits) that ``make(*arguments)`` gives, under a name made unique; or note why it refuses."""
         try:
             edits = make(*arguments)
         except _Refused as refused:
-            self.skipped.append(Skipped(name, place, str(refused)))
+            self.skip(name, place, str(refused))
             return
-        name = re.sub(r"[^\w.+-]+", "_", name).strip("_.") or "variant"
-        taken = {variant.name for variant in self.variants}
-        unique = next(option for option in [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]
-                      if option not in taken)
+        name = unique = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).strip("_.")[:LONGEST_NAME] or "variant"
+        number = self._numbers.get(name, 0)
+        while unique in self._numbers:
+            number = max(number, 1) + 1
+            unique = f"{name}_{number}"
+        self._numbers[name] = max(number, 1)
+        self._numbers.setdefault(unique, 1)
         self.variants.append(Variant(unique, edits if isinstance(edits, tuple) else (edits,), place))
+
+    @property
+    def number_skipped(self) -> int:
+        return len(self.skipped) + self.unnamed
+
+    def skip(self, name: str, place: str, reason: str) -> None:
+        """Note a record that cannot be read."""
+        if len(self.skipped) == MOST_NAMED:
+            self.unnamed += 1
+        else:
+            self.skipped.append(Skipped(name[:LONGEST_NAME], place[:LONGEST_NAME], reason))
 
     def extend(self, other: "VariantSet") -> None:
         """Take over another file's variants; a name met before gets a number."""
         for variant in other.variants:
             self.add(variant.name, variant.place, tuple, variant.edits)
-        self.skipped += other.skipped
+        number = self.number_skipped + other.number_skipped
+        self.skipped = (self.skipped + other.skipped)[:MOST_NAMED]
+        self.unnamed = number - len(self.skipped)
 
 
 class _Refused(Exception):
@@ -89,6 +110,8 @@ def read_variants(path, bins: Bins, knockout_method: str | None = None) -> Varia
     if not path.is_file():
         raise InputError(f"{path}: there is no such file of variants")
     plain = path.name.lower().removesuffix(".gz").removesuffix(".bgz")
+    if plain.endswith(".vcf"):
+        check_lines(path, LONGEST_VCF_LINE)
     if plain.endswith((".vcf", ".bcf")):
         return _read_vcf(path, bins)
     if plain.endswith(".bedpe"):
@@ -96,6 +119,12 @@ def read_variants(path, bins: Bins, knockout_method: str | None = None) -> Varia
     if plain.endswith((".bed", "peak")):
         return _read_bed(path, bins, knockout_method)
     raise InputError(f"{path}: variants are read from .vcf, .bcf, .bed and .bedpe files (or .gz of them)")
+
+
+def _check_number(path: Path, variants: int) -> None:
+    if variants > MOST_VARIANTS:
+        raise InputError(f"{path}: asks for more than {MOST_VARIANTS:,} variants of at least a bin, and each is read on its "
+                         "own; split it, or leave out what does not matter")
 
 
 def bins_touched(bins: Bins, chromosome: str, start: int, end: int) -> tuple[int, int]:
@@ -152,6 +181,7 @@ def _read_bed(path: Path, bins: Bins, method: str | None) -> VariantSet:
     found = VariantSet()
     what = "a BED file of sites" if method else "a BED file of variants"
     for line, fields in text_lines(path, 3 if method else 4, what):
+        _check_number(path, len(found.variants))
         chromosome = fields[0]
         start, end = (whole_number(path, line, what, fields[k]) for what, k in (("the start", 1), ("the end", 2)))
         place = f"{chromosome}:{start:,}-{end:,}"
@@ -178,6 +208,7 @@ def _by_type(bins: Bins, kind, given: str, chromosome: str, start: int, end: int
 def _read_bedpe(path: Path, bins: Bins) -> VariantSet:
     found = VariantSet()
     for line, fields in text_lines(path, 7, "a BEDPE file of variants"):
+        _check_number(path, len(found.variants))
         chromosome, other = fields[0], fields[3]
         start, source, end = (whole_number(path, line, f"field {k + 1}", fields[k]) for k in (1, 4, 5))
         kind, label = _typed(fields[6], fields[10] if len(fields) > 10 else "")
@@ -187,7 +218,7 @@ def _read_bedpe(path: Path, bins: Bins) -> VariantSet:
             found.add(name, place, _insertion, bins, chromosome, start, (other, source, end), strand)
         elif chromosome != other:
             reason = "its ends lie on two chromosomes: give translocations as breakends in a VCF"
-            found.skipped.append(Skipped(name, place, reason))
+            found.skip(name, place, reason)
         else:
             found.add(name, place, _by_type, bins, kind, fields[6], chromosome, start, end)
     return found
@@ -203,12 +234,14 @@ class _Record(NamedTuple):
     info: dict[str, str]
 
 
+SEQUENCE = frozenset("ACGTNacgtn")
 INFO_FIELDS = ("END", "SVLEN", "EVENT", "SOURCE", "SOURCE_STRAND")
 
 
 def _read_vcf(path: Path, bins: Bins) -> VariantSet:
-    found, events, breakends = VariantSet(), {}, []
+    found, events, breakends, of_events = VariantSet(), {}, [], 0
     for number, (label, record) in enumerate(_vcf_records(path), 1):
+        _check_number(path, len(found.variants) + of_events + len(breakends))
         name, place = label or f"record_{number}", f"{record.chromosome}:{record.position:,}"
         event = record.info.get("EVENT")
         if "[" in record.alternative or "]" in record.alternative:
@@ -217,6 +250,7 @@ def _read_vcf(path: Path, bins: Bins) -> VariantSet:
             found.add(name, place, _vcf_edit, bins, record)
         else:
             events.setdefault(event, (place, []))[1].append(record)
+            of_events += 1
     for event, (place, parts) in events.items():
         found.add(event, place, _vcf_event, bins, parts)
     _add_breakends(found, bins, breakends)
@@ -227,10 +261,13 @@ def _vcf_records(path: Path):
     """(ID or None, record) of each alternative of a VCF."""
     try:
         for line in cyvcf2.VCF(str(path)):
-            info = {name: _text(line.INFO.get(name)) for name in INFO_FIELDS}
-            info = {name: text for name, text in info.items() if text is not None}
-            for alternative in line.ALT or ["."]:
-                yield line.ID, _Record(line.CHROM, line.POS, line.REF, alternative, info)
+            reference, alternatives = line.REF, line.ALT or ["."]
+            info = {}
+            if len(reference) > 1 or not SEQUENCE.issuperset("".join(alternatives)):  # of the others nothing can be read
+                info = {name: _text(line.INFO.get(name)) for name in INFO_FIELDS}
+                info = {name: text for name, text in info.items() if text is not None}
+            for alternative in alternatives:
+                yield line.ID, _Record(line.CHROM, line.POS, reference, alternative, info)
     except Exception as problem:  # cyvcf2 raises bare exceptions for damaged files
         raise InputError(f"{path}: cannot be read as VCF ({problem})") from None
 
@@ -280,7 +317,7 @@ def _add_breakends(found: VariantSet, bins: Bins, breakends: list) -> None:
         parsed = re.fullmatch(r"([A-Za-z.*]*)([\[\]])(.+):(\d+)[\[\]]([A-Za-z.*]*)", alternative)
         place = f"{chromosome}:{position:,}"
         if not parsed or bool(parsed[1]) == bool(parsed[5]):
-            found.skipped.append(Skipped(name, place, f"breakend {alternative!r} is not of a form of the VCF standard"))
+            found.skip(name, place, f"breakend {alternative[:80]!r} is not of a form of the VCF standard")
             continue
         other, mate, rightward, first = parsed[3], int(parsed[4]), parsed[2] == "[", bool(parsed[1])
         # this side keeps what lies left of (and at) its base where it comes first, else what lies right of it
@@ -304,20 +341,21 @@ def _add_breakends(found: VariantSet, bins: Bins, breakends: list) -> None:
 
 def _pair_inversions(found: VariantSet, bins: Bins, halves: list) -> None:
     """An inversion has two junctions, one keeping both left sides and one both right sides, at the same two places."""
-    lone = Counter(range(len(halves)))
-    for at, (event, name, chromosome, low, high, keeps) in enumerate(halves):
-        for after, (event2, _, chromosome2, low2, high2, keeps2) in enumerate(halves[at + 1:], at + 1):
-            near = max(abs(low - low2), abs(high - high2)) <= bins.resolution
-            if lone[at] and lone[after] and (chromosome, {keeps, keeps2}) == (chromosome2, {"left", "right"}) and near \
-                    and event == event2:
-                lone[at] = lone[after] = 0
-                start, end = (low, high) if keeps == "left" else (low2, high2)
-                found.add(event or name, f"{chromosome}:{start:,}-{end:,}", _interval_edit, bins, "INV", chromosome,
-                          start, end)
-    for at, (_, name, chromosome, low, high, _) in enumerate(halves):
-        if lone[at]:
-            found.skipped.append(Skipped(name, f"{chromosome}:{low:,}-{high:,}", "one junction of an inversion without "
-                                         "the other: what became of the rest of the chromosome is not said"))
+    waiting: dict[tuple, list[int]] = {}  # halves without their other one so far, by event, chromosome and what they keep
+    for at, (event, _, chromosome, low, high, keeps) in enumerate(halves):
+        others = waiting.get((event, chromosome, "left" if keeps == "right" else "right"), [])
+        place = next((place for place, other in enumerate(others)
+                      if max(abs(low - halves[other][3]), abs(high - halves[other][4])) <= bins.resolution), None)
+        if place is None:
+            waiting.setdefault((event, chromosome, keeps), []).append(at)
+            continue
+        _, name, _, low2, high2, _ = halves[others.pop(place)]
+        start, end = (low, high) if keeps == "left" else (low2, high2)
+        found.add(event or name, f"{chromosome}:{start:,}-{end:,}", _interval_edit, bins, "INV", chromosome, start, end)
+    for at in sorted(at for left in waiting.values() for at in left):
+        _, name, chromosome, low, high, _ = halves[at]
+        found.skip(name, f"{chromosome}:{low:,}-{high:,}", "one junction of an inversion without the other: what became of "
+                   "the rest of the chromosome is not said")
 
 
 def _derivative(bins: Bins, here: tuple, there: tuple) -> Derivative:

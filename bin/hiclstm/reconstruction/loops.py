@@ -1,13 +1,12 @@
 """Called loops on observed and predicted maps: aggregate peak analysis (APA)."""
 
-import gzip
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..genome import Bins, match_name
+from ..textfiles import opened
 from .yardsticks import distance_means
 
 FLANK = 5  # bins on each side of a loop's pixel
@@ -28,35 +27,30 @@ def read_loops(path, bins: Bins) -> dict[str, Loops]:
 
     Loops between chromosomes, or on chromosomes the map lacks, are left out. Anchors are the bins of their middles.
     """
-    found: dict[str, list] = {}
-    path = Path(path)
-    try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
-            lines = file.read().splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path}: cannot be read as a BEDPE file ({problem})") from None
+    found: dict[str, set] = {}
     started = False
-    for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if not fields or line.startswith("#"):
-            continue
-        try:
-            start1, end1, start2, end2 = (int(fields[k]) for k in (1, 2, 4, 5))
-        except (IndexError, ValueError):
-            if not started and len(fields) >= 6:  # a header line
-                started = True
+    with opened(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            fields = line.split()
+            if not fields or line.startswith("#"):
                 continue
-            raise InputError(f"{path}, line {number}: expected BEDPE (chrom start end chrom start end), "
-                             f"found {line[:60]!r}") from None
-        started = True
-        one, other = (match_name(fields[k], bins.chromosomes) for k in (0, 3))
-        if one is None or one != other:
-            continue
-        first, second = sorted(((start1 + end1) // 2 // bins.resolution, (start2 + end2) // 2 // bins.resolution))
-        length = bins.span(one).stop - bins.span(one).start
-        if second < length:
-            found.setdefault(one, []).append((first, second - first))
-    return {name: Loops(*np.unique(np.array(pairs, np.int64), axis=0).T) for name, pairs in found.items()}
+            try:
+                start1, end1, start2, end2 = (int(fields[k]) for k in (1, 2, 4, 5))
+            except (IndexError, ValueError):
+                if not started and len(fields) >= 6:  # a header line
+                    started = True
+                    continue
+                raise InputError(f"{path}, line {number}: expected BEDPE (chrom start end chrom start end), "
+                                 f"found {line[:60]!r}") from None
+            started = True
+            one, other = (match_name(fields[k], bins.chromosomes) for k in (0, 3))
+            if one is None or one != other:
+                continue
+            first, second = sorted(((start1 + end1) // 2 // bins.resolution, (start2 + end2) // 2 // bins.resolution))
+            length = bins.span(one).stop - bins.span(one).start
+            if second < length:
+                found.setdefault(one, set()).add((first, second - first))
+    return {name: Loops(*np.array(sorted(pairs), np.int64).T) for name, pairs in found.items()}
 
 
 def windows_around(band: np.ndarray, loops: Loops) -> np.ndarray:

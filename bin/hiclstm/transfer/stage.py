@@ -154,8 +154,8 @@ class Stage:
             for one in found.skipped:
                 print(f"{path}: skipped {one.name} ({one.place}): {one.reason}", file=sys.stderr)
             if not found.variants:
-                raise InputError(f"{path}: none of its {len(found.skipped)} variants can be read on the chromosomes of the "
-                                 f"new map ({', '.join(model.bins.chromosomes)})")
+                raise InputError(f"{path}: none of its {found.number_skipped:,} variants can be read on the chromosomes of "
+                                 f"the new map ({', '.join(model.bins.chromosomes)})")
             for at, variant in enumerate(found.variants):
                 self._deletion(variant, rung, after, true_reader, at)
 
