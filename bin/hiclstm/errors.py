@@ -1,7 +1,14 @@
 """Errors a user can act on, and the one way a script runs and ends."""
 
+import errno
 import gc
 import sys
+
+# Why a file cannot be written, in words.
+NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk space is used up",
+           errno.EFBIG: "it would become larger than files may be here (ulimit -f)",
+           errno.EROFS: "the file system is read-only", errno.EACCES: "permission denied", errno.EPERM: "not permitted",
+           errno.ENOTDIR: "a part of its path is no folder"}
 
 
 class InputError(Exception):
@@ -23,6 +30,11 @@ def run(main) -> None:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"error: {error.filename or 'a temporary file'}: {NO_ROOM[error.errno]}", file=sys.stderr)
         sys.exit(2)
     finally:
         gc.freeze()

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .contacts.probability import GUARD, STEEPNESS
-from .files import whole
+from .errors import InputError
+from .files import check_room, whole, with_room
 from .genome import Bins
 
 COARSER = (2, 5, 10)
@@ -72,8 +73,9 @@ def write_pixels(path, bins: Bins, pixels, usable: np.ndarray, facts: dict,
     with whole(path) as beside, tempfile.TemporaryDirectory(dir=path.parent, prefix=".mcool-") as folder:
         base = f"{folder}/base.cool"
         table = bins.table.assign(weight=np.where(usable, 1.0, np.nan))
-        cooler.create_cooler(base, table, pixels, dtypes={"count": "float32"},
+        cooler.create_cooler(base, table, with_room(base, pixels), dtypes={"count": "float32"},
                              ordered=True, symmetric_upper=True, metadata=facts)
+        check_room(beside, 3 * Path(base).stat().st_size)
         cooler.zoomify_cooler(base, str(beside), [bins.resolution * factor for factor in (1, *factors)],
                               chunksize=5_000_000, columns=["count"], dtypes={"count": "float32"})
         with h5py.File(beside, "r+") as file:
@@ -129,6 +131,7 @@ def write_representations(bins: Bins, representations: np.ndarray, usable: np.nd
     data = anndata.AnnData(X=np.asarray(representations, np.float32), obs=obs, var=pd.DataFrame(index=list(features)),
                            uns={"hiclstm": words, "resolution": bins.resolution})
     with whole(h5ad_path) as beside:
+        check_room(beside, 2 * (table.memory_usage(deep=True).sum() + names.memory_usage(deep=True)))
         data.write_h5ad(beside)
 
 
@@ -138,6 +141,7 @@ def write_bigwig(path, bins: Bins, values: np.ndarray) -> None:
 
     values = np.asarray(values, np.float64)
     with whole(path) as beside:
+        check_room(beside, 16 * len(values))
         file = pyBigWig.open(str(beside), "w")
         try:
             file.addHeader([(name, int(size)) for name, size in zip(bins.chromosomes, bins.sizes, strict=True)])
@@ -150,6 +154,20 @@ def write_bigwig(path, bins: Bins, values: np.ndarray) -> None:
                                     ends=table["end"].to_numpy()[told].tolist(), values=values[told].tolist())
         finally:
             file.close()
+        _check_bigwig(path, beside, np.isfinite(values).sum())
+
+
+def _check_bigwig(path, written, entries: int) -> None:
+    """Read back how many entries a bigWig holds: its library says nothing where the disk was full."""
+    import pyBigWig
+
+    try:
+        with pyBigWig.open(str(written)) as file:
+            found = sum(len(file.intervals(name) or ()) for name in file.chroms())
+    except RuntimeError:
+        found = 0
+    if found != entries:
+        raise InputError(f"{path}: {found:,} of {entries:,} values were written: is the disk full?")
 
 
 def write_bedgraph(path, bins: Bins, values: np.ndarray) -> None:

@@ -4,6 +4,7 @@ Readers of damaged files crash, hang or exit. So each file is read by a child pr
 dies or falls silent becomes one clear line. What it read waits on disk, one file for each pair of chromosomes.
 """
 
+import errno
 import functools
 import multiprocessing
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import NO_ROOM, InputError
 from .chromosomes import assembly_sizes, natural_order
 from .formats import recognise
 
@@ -200,9 +201,17 @@ def _child(connection, name: str, request: Request, folder: Path, reader) -> Non
     except MemoryError:
         connection.send(("refused", f"{name}: there is not enough memory to read it; choose fewer --chromosomes or a "
                                     "coarser resolution"))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            connection.send(("refused", f"{folder}: the contacts of {name} cannot be kept here: {NO_ROOM[error.errno]}"))
+        else:
+            connection.send(("refused", _damaged(name, error)))
     except Exception as error:  # whatever a library throws at a damaged file
-        words = " ".join(str(error).split())[:300]
-        connection.send(("refused", f"{name}: cannot be read, probably damaged ({type(error).__name__}: {words})"))
+        connection.send(("refused", _damaged(name, error)))
+
+
+def _damaged(name: str, error: Exception) -> str:
+    return f"{name}: cannot be read, probably damaged ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
 
 
 def read_apart(name: str, request: Request, folder: Path, patience: float = PATIENCE, reader=read) -> Library:

@@ -181,7 +181,7 @@ def band_to_square(band: np.ndarray) -> np.ndarray:
 def write_cool(path, bins: Bins, weight, pixels, facts: dict, counts_dtype="int32", first_share=None) -> None:
     """Write one `.cool` whole. ``pixels``: a table or tables in turn (bin1_id, bin2_id, count), upper triangle;
     ``weight`` and ``first_share`` become columns of its bins where they are not None."""
-    from ..files import whole
+    from ..files import whole, with_room
 
     table = bins.table.copy()
     if weight is not None:
@@ -189,5 +189,5 @@ def write_cool(path, bins: Bins, weight, pixels, facts: dict, counts_dtype="int3
     if first_share is not None:
         table["first_share"] = first_share
     with whole(Path(path)) as beside:
-        cooler.create_cooler(str(beside), table, pixels, dtypes={"count": counts_dtype}, metadata=facts,
+        cooler.create_cooler(str(beside), table, with_room(beside, pixels), dtypes={"count": counts_dtype}, metadata=facts,
                              ordered=True, symmetric_upper=True)
