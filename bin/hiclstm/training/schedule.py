@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 FRAMES_PER_STEP = 2000  # the paper's batch, for large maps
 LEAST_FRAMES = 384  # with fewer in a step, gradients are too noisy
 FIRST_STAGE_TIMES = 4  # so many times as many in a step of the first stage, which is quick and needs steadier gradients
-STEPS_OF_A_PASS = {"step": 8, "cosine": 64}  # so many where a map is large enough; the paper's has few and large ones
+STEPS_OF_A_PASS = {"step": 8, "cosine": 40}  # so many where a map is large enough; the paper's has few and large ones
 ROWS_PER_TILE = 16
 LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
 WARM_UP_STEPS = 50
