@@ -4,8 +4,15 @@ include { isAddress ; parameterProblems } from './parameters'
 include { annotationProblems ; readSheet ; sampleColumns ; sampleProblems } from './sheets'
 include { transferProblems } from './transfers'
 
-// Stops the run with every problem of its parameters and sheets.
+// Stops the run with every problem of its parameters and sheets, or where another run is writing to the same folder.
 def checkLaunch(given) {
+    def trace = file("${given.outdir}/pipeline_info/trace.tsv")
+    def running = runningTrace(trace)
+    workflow.onComplete {
+        if (running.exists()) {
+            running.moveTo(trace)
+        }
+    }
     def problems = parameterProblems(given)
     def cellTypes = []
     if (given.input && (isAddress(given.input) || file(given.input, glob: false).isFile())) {
@@ -21,8 +28,36 @@ def checkLaunch(given) {
         problems += transferProblems(file(given.transfer, glob: false), file(given.input, glob: false), given)
     }
     if (problems) {
+        running.delete()
         error("${problems.size()} problem${problems.size() > 1 ? 's' : ''}; nothing was started\n  " + problems.join('\n  ') + '\n(--help lists the parameters)')
     }
+    if (!isAddress(given.outdir)) {
+        lockFolder(given.outdir, running)
+    }
+}
+
+// While a run lasts its trace has the number of the process in its name (conf/publish.config).
+def runningTrace(trace) {
+    trace.resolveSibling("trace.${ProcessHandle.current().pid()}.tsv")
+}
+
+// Two runs at once would overwrite each other's report. The lock ends with this process, however that ends; where the file
+// system has no locks there is none.
+def lockFolder(outdir, trace) {
+    def lock = null
+    try {
+        lock = new RandomAccessFile("${trace.parent}/.lock", 'rw').channel.tryLock()
+    }
+    catch (IOException problem) {
+        log.debug("${trace.parent}: cannot be locked: ${problem.message}")
+        return
+    }
+    if (lock == null) {
+        trace.delete()
+        error("--outdir ${outdir}: another run is writing there; wait for its end, or give this one another --outdir")
+    }
+    trace.parent.eachFileMatch(~/trace\.[0-9]+\.tsv/) { left -> left == trace || left.delete() }     // of runs that were killed
+    workflow.onComplete { lock.release() }
 }
 
 // A digest of all code. It goes into every task's key (meta.code), because -resume sees changes of a task's inputs and script,
@@ -37,7 +72,8 @@ def codeDigest() {
 // after its results have been passed on: so wait a moment.
 def failures(trace) {
     sleep(1000)
-    def lines = trace.exists() ? trace.readLines()*.tokenize('\t') : []
+    def written = [runningTrace(trace), trace].find { path -> path.exists() }
+    def lines = written ? written.readLines()*.tokenize('\t') : []
     def tasks = lines.drop(1).collect { fields -> [lines[0], fields].transpose().collectEntries() }
     def done = tasks.findAll { task -> task.status in ['COMPLETED', 'CACHED'] }*.name
     def last = tasks.findAll { task -> task.status == 'FAILED' && !(task.name in done) }.collectEntries { task -> [task.name, task] }

@@ -7,6 +7,7 @@ dies or falls silent becomes one clear line. What it read waits on disk, one fil
 import errno
 import functools
 import multiprocessing
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,8 +200,7 @@ def _child(connection, name: str, request: Request, folder: Path, reader) -> Non
     except InputError as error:
         connection.send(("refused", str(error)))
     except MemoryError:
-        connection.send(("refused", f"{name}: there is not enough memory to read it; choose fewer --chromosomes or a "
-                                    "coarser resolution"))
+        connection.send(("memory", None))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             connection.send(("refused", f"{folder}: the contacts of {name} cannot be kept here: {NO_ROOM[error.errno]}"))
@@ -226,6 +226,7 @@ def read_apart(name: str, request: Request, folder: Path, patience: float = PATI
     # a process forked from this one could hang on locks that threads of our libraries hold; this server has none
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cooler"])
+    too_little = f"{name} cannot be read with so little; choose fewer --chromosomes or a coarser resolution"
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(there, name, request, folder, reader), daemon=True)
     child.start()
@@ -237,12 +238,16 @@ def read_apart(name: str, request: Request, folder: Path, patience: float = PATI
                 return value
             if word == "refused":
                 raise InputError(value)
+            if word == "memory":
+                raise MemoryError(too_little)
         raise InputError(f"{name}: reading it made no progress for {patience:g} s and was ended: the file is probably "
                          "damaged (for a slow disk, give a longer --read-timeout)")
     except EOFError:
         child.join()
+        if child.exitcode == -signal.SIGKILL:  # as a machine whose memory is full does
+            raise MemoryError(too_little) from None
         raise InputError(f"{name}: the reader ended by itself (exit status {child.exitcode}): the file is probably "
-                         "damaged, or memory ran out") from None
+                         "damaged") from None
     finally:
         if child.is_alive() and not here.poll(0):
             child.join(1)

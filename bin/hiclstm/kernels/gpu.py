@@ -6,6 +6,9 @@ the backward makes the gates again from them. Gradients of columns, rows, distan
 additions: on a GPU, sums of equal runs may differ in the last bits.
 """
 
+import functools
+import sys
+
 import numpy as np
 import torch
 import triton
@@ -17,7 +20,9 @@ from . import plain
 from .tiles import LANES, Tiles
 
 TILES_PER_PROGRAM = 2  # more spill registers in the backward and need more shared memory than small cards have
-TILES_AT_ONCE = 4096  # 630 MB of kept states at hidden 8; offsets into them fit 32 bits up to hidden 32
+FEWEST_AT_ONCE = 32
+# 630 MB of kept states at hidden 8; offsets into them fit 32 bits up to hidden 32. Halved where the GPU's memory runs out
+TILES_AT_ONCE = 4096
 
 
 @triton.jit
@@ -364,6 +369,24 @@ def _portions(tiles: Tiles):
         yield some, tiles.choose(some)
 
 
+def _fitting(work):
+    """``work``, begun again with portions half as large where the GPU's memory runs out: the sums are the same."""
+    @functools.wraps(work)
+    def fitting(*arguments):
+        global TILES_AT_ONCE
+        while True:
+            try:
+                return work(*arguments)
+            except torch.OutOfMemoryError:
+                if TILES_AT_ONCE <= FEWEST_AT_ONCE:
+                    raise
+            # here and not above: the error holds on to what the failed attempt had in the GPU's memory
+            TILES_AT_ONCE //= 2
+            torch.cuda.empty_cache()
+            print(f"the GPU's memory ran out: going on with {TILES_AT_ONCE} tiles at once", file=sys.stderr)
+    return fitting
+
+
 def _fill(pairs, tiles, width, likelihood, threads, like):
     """Targets and exposures where the scores are."""
     try:
@@ -373,6 +396,7 @@ def _fill(pairs, tiles, width, likelihood, threads, like):
     return (torch.from_numpy(array).to(like) for array in fill_tiles(pairs, tiles, width, likelihood, threads))
 
 
+@_fitting
 def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, offset, threads, needed, offset_needed):
     gradients = Projections(*(torch.zeros_like(tensor) for tensor in projections))
     offset_gradient = torch.zeros_like(offset) if offset_needed else None
@@ -393,12 +417,14 @@ def loss_and_gradients(projections, pairs, tiles, likelihood, width, use_lstm, o
     return value.item(), count, gradients, offset_gradient
 
 
+@_fitting
 def scores(projections, tiles, use_lstm, offset, threads) -> torch.Tensor:
     parts = [_Walk(projections, portion, use_lstm, keep=False).scores for _, portion in _portions(tiles)]
     values = torch.cat(parts) if parts else projections.row.new_zeros(0, FRAME, LANES)
     return values if offset is None else values + offset
 
 
+@_fitting
 def scores_gradients(projections, tiles, upstream, use_lstm, threads, needed) -> Projections:
     gradients = Projections(*(torch.zeros_like(tensor) for tensor in projections))
     for some, portion in _portions(tiles):
