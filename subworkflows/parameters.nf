@@ -74,10 +74,17 @@ def valueProblem(String name, value, Map rule) {
     if (rule.pattern && !(value.toString() ==~ rule.pattern)) {
         return "${found}: ${rule.errorMessage}"
     }
-    if (rule.format == 'file-path' && !isAddress(value) && !file(value, glob: false).isFile()) {
-        return "${found}: no such file"
+    if (rule.format == 'file-path' && !isAddress(value)) {
+        def path = file(value, glob: false)
+        def problem = path.isFile() ? variableIn(path) : 'no such file'
+        return problem ? "${found}: ${problem}" : null
     }
     null
+}
+
+// What is wrong with a path in which a shell would see a variable, or null: Nextflow quotes all other letters.
+def variableIn(path) {
+    path.toString() =~ /\$[A-Za-z0-9_{@*#?!$-]/ ? 'a name with $ before a letter would be taken for a variable; rename it' : null
 }
 
 // Number of letters to change, add or drop to get from one name to the other (Levenshtein).

@@ -1,6 +1,6 @@
 // The two sheets, samples and annotations: CSV to rows, what is wrong with them, and what the samples are.
 
-include { isAddress } from './parameters'
+include { isAddress ; variableIn } from './parameters'
 
 // Fields of a line of CSV ("quoted, fields" with "" for a quote inside), or null where quotes do not match.
 def csvFields(String line) {
@@ -77,9 +77,10 @@ def formProblems(where, row, Map forms) {
 }
 
 def fileProblems(sheet, where, String column, List names) {
-    names.findAll { name -> name && !isAddress(name) && !fileOf(sheet, name).isFile() }.collect { name ->
-        def path = fileOf(sheet, name)
-        "${where}: ${column} '${name}': ${path.exists() ? 'is not a file' : 'no such file'} (${path.normalize()})"
+    names.findAll { name -> name && !isAddress(name) }.collectMany { name ->
+        def path = fileOf(sheet, name).normalize()
+        def problem = !path.isFile() ? (path.exists() ? 'is not a file' : 'no such file') : variableIn(path)
+        problem ? ["${where}: ${column} '${name}': ${problem} (${path})"] : []
     }
 }
 

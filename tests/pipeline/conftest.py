@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,14 +39,29 @@ class Run:
         return {row["name"]: row["status"] for row in self.tasks()}
 
 
-def nextflow(folder: Path, *arguments, pipeline: Path = ROOT, command: str = "run") -> Run:
-    """Run Nextflow in ``folder``, where its work and results go too."""
+def started(folder: Path, *arguments, pipeline: Path = ROOT, command: str = "run") -> subprocess.Popen:
+    """Nextflow, started in ``folder``, where its work and results go too; it and its tasks are a process group."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"NXF_ANSI_LOG": "false", "NXF_DISABLE_CHECK_LATEST": "true",
                                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run([ROOT / "tools/nextflow", command, pipeline / "main.nf", *map(str, arguments)], cwd=folder,
-                          env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1500)
-    return Run(done.returncode, done.stdout, folder)
+    return subprocess.Popen([ROOT / "tools/nextflow", command, pipeline / "main.nf", *map(str, arguments)], cwd=folder,
+                            env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            start_new_session=True)
+
+
+def ended(process: subprocess.Popen, folder: Path) -> Run:
+    """What came of a run, after its end."""
+    try:
+        output, _ = process.communicate(timeout=1500)
+    except BaseException:  # a test that is given up leaves no run behind
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return Run(process.returncode, output, folder)
+
+
+def nextflow(folder: Path, *arguments, pipeline: Path = ROOT, command: str = "run") -> Run:
+    """Run Nextflow in ``folder`` until its end."""
+    return ended(started(folder, *arguments, pipeline=pipeline, command=command), folder)
 
 
 def copy_pipeline(folder: Path, with_scripts: bool) -> Path:
@@ -60,8 +76,12 @@ def copy_pipeline(folder: Path, with_scripts: bool) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path) -> Path:
+    return copy_recorded(tmp_path / "pipeline")
+
+
+def copy_recorded(folder: Path) -> Path:
     """A copy of the pipeline in which recording_stage.py stands for every script."""
-    copy = copy_pipeline(tmp_path / "pipeline", with_scripts=False)
+    copy = copy_pipeline(folder, with_scripts=False)
     (copy / "bin").mkdir()
     for script in (ROOT / "bin").glob("*.py"):
         shutil.copy(Path(__file__).with_name("recording_stage.py"), copy / "bin" / script.name)

@@ -73,8 +73,8 @@ def test_wrong_parameters_are_refused_together(tmp_path):
 
 
 def test_wrong_lines_of_the_sheets_are_refused_together(tmp_path):
-    (tmp_path / "a.cool").touch()
-    (tmp_path / "b.cool").touch()
+    for name in ("a.cool", "b.cool", "$HOME.cool", "a${IFS}b.fa", "costs 5$.cool"):
+        (tmp_path / name).touch()
     (tmp_path / "sheet.csv").write_text(
         "cell_type,replicate,contacts,resolutions,truth,assembly\n"       # 1
         "GM12878,1,a.cool,50000,,\n"
@@ -86,10 +86,12 @@ def test_wrong_lines_of_the_sheets_are_refused_together(tmp_path):
         "K562,1,b.cool::/resolutions/$HOME,,,hg19\n"
         'K562,2,"b.cool,,,\n'
         "K562,3,b.cool\n"
-        "pipeline_info,1,.,,,hg 19\n")
+        "pipeline_info,1,.,,,hg 19\n"
+        "K562,4,$HOME.cool,,,\nK562,5,costs 5$.cool,,,\n")               # 12, 13
     (tmp_path / "annotations.csv").write_text(
         "cell_type,element,file,threshold\n*,genes,a.cool,\nHeLa,tss,c.bed,high\n")
-    run = nextflow(tmp_path, "--input", "sheet.csv", "--annotations", "annotations.csv", "--resolutions", "10000,20000")
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--annotations", "annotations.csv", "--resolutions", "10000,20000",
+                   "--fasta", "a${IFS}b.fa")
     assert run.status != 0
     for words in ["sheet.csv lines 2, 3: libraries of one map (GM12878 replicate 1) differ in resolutions",
                   "sheet.csv line 4: cell_type 'H1/hESC': expected letters, digits",
@@ -107,11 +109,13 @@ def test_wrong_lines_of_the_sheets_are_refused_together(tmp_path):
                   "sheet.csv line 11: cell_type 'pipeline_info': this name is taken",
                   "sheet.csv line 11: contacts '.': is not a file",
                   "sheet.csv line 11: assembly 'hg 19': expected",
+                  "sheet.csv line 12: contacts '$HOME.cool': a name with $ before a letter would be taken for a variable",
+                  "--fasta a${IFS}b.fa: a name with $ before a letter",
                   "annotations.csv line 3: cell_type 'HeLa': the samplesheet has",
                   "annotations.csv line 3: file 'c.bed': no such file",
                   "annotations.csv line 3: threshold 'high': expected a number"]:
         assert words in run.output
-    assert "line 6" not in run.output and "line 2:" not in run.output
+    assert "line 6" not in run.output and "line 2:" not in run.output and "line 13" not in run.output
     assert "http://example.org" not in run.output.split("sheet.csv", 1)[1].replace("lines", "")
     assert not run.started
 
