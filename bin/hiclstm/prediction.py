@@ -8,7 +8,7 @@ import torch
 from . import kernels
 from .contacts import contacts_from_probability
 from .errors import InputError
-from .files import save_tensors
+from .files import packed, whole
 from .genome import Bins
 from .model import HiCLSTM, ModelConfig, whole_frames
 
@@ -43,11 +43,12 @@ class TrainedModel:
         return np.concatenate([self.network.vectors(k).detach().numpy() for k in range(len(self.bins.chromosomes))])
 
     def save(self, path) -> None:
-        save_tensors(path, {"format": FORMAT, "config": self.config.as_dict(),
-                            "bins": {"chromosomes": list(self.bins.chromosomes), "sizes": list(self.bins.sizes),
-                                     "resolution": self.bins.resolution},
-                            "usable": torch.from_numpy(self.usable), "facts": self.facts,
-                            "state": self.network.state_dict()})
+        with whole(path) as beside:
+            beside.write_bytes(packed({
+                "format": FORMAT, "config": self.config.as_dict(),
+                "bins": {"chromosomes": list(self.bins.chromosomes), "sizes": list(self.bins.sizes),
+                         "resolution": self.bins.resolution},
+                "usable": torch.from_numpy(self.usable), "facts": self.facts, "state": self.network.state_dict()}))
 
     @classmethod
     def load(cls, path, threads: int = 1) -> "TrainedModel":

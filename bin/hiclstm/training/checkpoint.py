@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import whole
+from ..files import packed, whole
 
 
 def _paths(folder) -> tuple[Path, Path]:
@@ -16,7 +16,7 @@ def save_checkpoint(folder, state: dict) -> None:
     """Write ``state`` as the newest checkpoint of ``folder``; the newest so far becomes the previous one."""
     newest, previous = _paths(folder)
     with whole(newest) as beside:
-        torch.save(state, beside)
+        beside.write_bytes(packed(state))
         if newest.exists():
             newest.replace(previous)
 
