@@ -62,15 +62,21 @@ class TrainedModel:
             raise InputError(f"{path}: is not a model file that can be loaded safely ({reason})") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise InputError(f"{path}: is not a hiclstm model of format {FORMAT}")
-        bins = Bins(tuple(found["bins"]["chromosomes"]), tuple(found["bins"]["sizes"]), found["bins"]["resolution"])
-        network = HiCLSTM(ModelConfig.from_dict(found["config"]), bins)
         try:
-            network.load_state_dict(found["state"])
+            bins = Bins(tuple(found["bins"]["chromosomes"]), tuple(found["bins"]["sizes"]), found["bins"]["resolution"])
+            config, state, usable = ModelConfig.from_dict(found["config"]), found["state"], found["usable"].numpy()
+            facts = dict(found["facts"])
+            _check_sizes(config, bins, state, usable)
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as problem:
+            raise InputError(f"{path}: its parts do not fit together ({type(problem).__name__}: {problem})") from None
+        network = HiCLSTM(config, bins)
+        try:
+            network.load_state_dict(state)
         except RuntimeError as problem:
             reason = str(problem).splitlines()[-1].strip()
             raise InputError(f"{path}: its weights do not fit its configuration ({reason})") from None
         network.requires_grad_(False)
-        return cls(network, bins, found["usable"].numpy(), found["facts"], threads)
+        return cls(network, bins, usable, facts, threads)
 
     def expected_band(self, chromosome: str, width: int | None = None) -> np.ndarray:
         """Expected balanced contacts of one chromosome: float32 [n, width], [i, d] for bins i and i + d, NaN past its end.
@@ -128,3 +134,14 @@ class TrainedModel:
             offset = offset[:width].T.numpy()
         return kernels.score_band(projections, len(vectors), width, use_lstm=self.config.use_lstm, offset=offset,
                                   threads=self.threads)
+
+
+def _check_sizes(config: ModelConfig, bins: Bins, state: dict, usable: np.ndarray) -> None:
+    """Compare what a model file says of itself with the tensors it holds, before anything is made of that size."""
+    said = {f"free.{k}": (int(n), config.free_size) for k, n in enumerate(np.diff(bins.offsets))}
+    said |= {"recurrent": (4 * config.hidden_size, config.hidden_size)}
+    for name, shape in said.items():
+        if tuple(state[name].shape) != shape:
+            raise ValueError(f"{name} should be {shape} and is {tuple(state[name].shape)}")
+    if usable.shape != (len(bins),):
+        raise ValueError(f"{len(usable)} of {len(bins)} bins are said to be usable or not")
