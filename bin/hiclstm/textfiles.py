@@ -14,7 +14,7 @@ from .errors import InputError
 PIECE = 1 << 20  # bytes read at once
 LONGEST_LINE = 16_000_000  # bytes; a row of a 5C matrix of thousands of fragments fits
 LONGEST_VCF_LINE = 200_000_000  # a record of a million genotypes fits
-LONGEST_SEQUENCE_LINE = 1_000_000_000  # of FASTA: a chromosome may stand in one line
+LONGEST_SEQUENCE_LINE = 500_000_000  # of FASTA: a chromosome may stand in one line
 LARGEST_SHEET = 50_000_000  # of a sheet that a person wrote
 LARGEST_TABLE = 4_000_000_000  # bytes, unpacked, of a file that is held in memory whole
 

@@ -29,7 +29,7 @@ def _colour(representation: str, position: int) -> str:
 
 def label_of(task) -> str:
     """An element as axes name it: a star where its annotation is itself made from Hi-C."""
-    name = task.element.replace("_", " ").replace("$", r"\$")
+    name = task.element.replace("_", " ")
     return (name if len(name) <= 26 else f"{name[:25]}…") + (" *" if task.from_hic else "")
 
 

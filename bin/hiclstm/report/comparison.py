@@ -119,8 +119,8 @@ def changes_figure(numbers: pd.DataFrame, path: Path, *, command: str) -> None:
 
 
 def _label(name: str) -> str:
-    """A name as matplotlib draws it: a dollar is a dollar, not the start of a formula, and long names are cut."""
-    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+    """A name, cut where it is long."""
+    return name if len(name) <= 24 else f"{name[:23]}…"
 
 
 def by_distance(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..files import whole
@@ -89,6 +90,7 @@ def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: s
     path = Path(path_without_suffix)
     beside = {suffix: path.with_name(path.name + suffix) for suffix in (".svg", ".tsv", ".figure.json")}
     _rasterise(figure)
+    _take_names_literally(figure)
     picture = b""
     with mpl.rc_context({"svg.hashsalt": "hiclstm", "svg.fonttype": "path", "svg.image_inline": True}):
         largest = RASTER_DPI[0]
@@ -130,6 +132,14 @@ def _rasterise(figure) -> None:
     for artist in figure.findobj(PolyCollection):
         if len(artist.get_paths()) > 1500:  # hexbin
             artist.set_rasterized(True)
+
+
+def _take_names_literally(figure) -> None:
+    """Have a dollar in a name drawn as a dollar, not as the start of a formula: only numbers of log axes are formulas."""
+    numbers = [label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if axis.get_scale() == "log"
+               for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()) for label in (tick.label1, tick.label2)]
+    for text in set(figure.findobj(Text)) - set(numbers):
+        text.set_parse_math(False)
 
 
 def genome_axis(axes, chromosome: str = "", which: str = "x") -> None:
