@@ -9,6 +9,8 @@ import pandas as pd
 
 from .errors import InputError
 
+LONGEST_CHROMOSOME = 10_000_000_000  # base pairs; a lungfish's have half of that. What lies further is an error
+
 
 def plain_name(chromosome: str) -> str:
     """``chr1`` and ``1`` are the same chromosome: the name without its prefix, for comparing only."""
@@ -39,9 +41,10 @@ class Region:
     @classmethod
     def parse(cls, text: str) -> "Region":
         """Read ``chr21:28,000,000-29,200,000`` (0-based, half-open, as UCSC's BED, not as its search box)."""
-        found = re.fullmatch(r"([^\s:]+):([\d,]+)-([\d,]+)", text.strip())
+        found = re.fullmatch(r"([^\s:]+):([0-9][0-9,]{0,17})-([0-9][0-9,]{0,17})", text.strip())
         if not found:
-            raise InputError(f"region {text!r} is not of the form chromosome:start-end, as in chr21:28,000,000-29,200,000")
+            raise InputError(f"region {text[:80]!r} is not of the form chromosome:start-end, as in "
+                             "chr21:28,000,000-29,200,000")
         chromosome, start, end = found.groups()
         return cls(chromosome, int(start.replace(",", "")), int(end.replace(",", "")))
 

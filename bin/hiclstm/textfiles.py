@@ -27,6 +27,14 @@ def is_gzip(path) -> bool:
         return handle.read(2) == b"\x1f\x8b"
 
 
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class _Checked(io.RawIOBase):
     """The unpacked bytes of a file; reading fails with an :class:`InputError` at what no text file holds."""
 

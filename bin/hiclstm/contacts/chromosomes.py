@@ -4,7 +4,7 @@ import functools
 import re
 
 from ..errors import InputError
-from ..genome import match_name, plain_name
+from ..genome import LONGEST_CHROMOSOME, match_name, plain_name
 
 FEWEST_BINS = 20  # a chromosome with fewer usable bins teaches nothing about distance and is left out
 
@@ -44,7 +44,7 @@ def assembly_named_in(text: str | None) -> str:
 
 def natural_order(chromosome: str):
     """Sorting key: 1, 2, … 10, X, with or without ``chr``."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part)
+    return [(0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part)
             for part in re.findall(r"\d+|\D+", plain_name(chromosome))]
 
 
@@ -55,9 +55,12 @@ def to_learn_from(sizes: dict[str, int], resolution: int) -> list[str]:
 
 
 def check_sizes(file: str, sizes: dict[str, int], request) -> None:
-    """Refuse an ``--assembly`` whose chromosomes are not as long as the file's own."""
+    """Refuse lengths that no chromosome has, and an ``--assembly`` whose chromosomes are not as long as the file's own."""
     table = request.assembly_sizes
     for name, size in sizes.items():
+        if not 0 < size <= LONGEST_CHROMOSOME:
+            raise InputError(f"{file}: chromosome {name[:80]} is said to be {size:,} bp long; expected 1 to "
+                             f"{LONGEST_CHROMOSOME:,}")
         known = match_name(name, table or ())
         if known and table[known] != size:
             raise InputError(f"{file}: chromosome {name} is {size:,} bp long in the file and {table[known]:,} bp in "

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..textfiles import LONGEST_LINE, is_gzip
+from ..textfiles import LONGEST_LINE, is_gzip, is_number
 
 READ_AT_FIRST = 200_000  # bytes looked at to recognise a text file
 SAMPLE_LINES = 2_000
@@ -119,10 +119,10 @@ def _recognise_text(path: Path, part: str) -> Source:
     if fragments is not None:
         return fragments
     first = rows[0]
-    if len(first) == 3 and all(_is_number(field) for field in first):
+    if len(first) == 3 and all(is_number(field) for field in first):
         by_name = path.name.removesuffix(".gz").endswith(".matrix") or part.removesuffix(".gz").endswith(".bed")
         return Source(path, part, "hicpro" if by_name or _are_bin_numbers(rows) else "juicer")
-    if len(first) == 5 and all(_is_number(first[k]) for k in (1, 3, 4)):
+    if len(first) == 5 and all(is_number(first[k]) for k in (1, 3, 4)):
         return Source(path, _no_part(path, part, "text that names its chromosomes"), "juicer_chromosomes")
     for columns, strands in PAIR_LAYOUTS.values():
         if len(first) > max(columns + strands) and all(first[k] in STRANDS for k in strands) \
@@ -139,10 +139,10 @@ def _recognise_text(path: Path, part: str) -> Source:
 def _fragments(path: Path, part: str, rows) -> Source | None:
     """What a file of chosen fragments is, by its first lines; None where it is none."""
     header = [field for field in rows[0] if re.match(FRAGMENT, field)]
-    if len(header) >= 2 and len(header) >= len(rows[0]) - 1 and not _is_number(rows[0][-1]):
+    if len(header) >= 2 and len(header) >= len(rows[0]) - 1 and not is_number(rows[0][-1]):
         return Source(path, _no_part(path, part, "a matrix with fragment names"), "fragment matrix")
     for row in rows[:2]:  # the first line may name the columns
-        if len(row) == 3 and not _is_number(row[0]) and not _is_number(row[1]) and _is_number(row[2]):
+        if len(row) == 3 and not is_number(row[0]) and not is_number(row[1]) and is_number(row[2]):
             placed = all(re.match(FRAGMENT, field) for field in row[:2])
             if not placed and not part:
                 raise InputError(f"{path}: is a table of primer pairs whose names ({row[0]!r}) hold no coordinates; name "
@@ -150,7 +150,7 @@ def _fragments(path: Path, part: str, rows) -> Source | None:
             return Source(path, _no_part(path, part, "such a table") if placed else part, "fragment pairs")
         if len(row) >= 7 and all(row[k].isdigit() for k in (1, 2, 4, 5)) and int(row[1]) < int(row[2]) \
                 and int(row[4]) < int(row[5]):
-            column = next((k for k in (7, 6) if len(row) > k and _is_number(row[k])), None)
+            column = next((k for k in (7, 6) if len(row) > k and is_number(row[k])), None)
             if column is not None:
                 return Source(path, _no_part(path, part, "a BEDPE file"), "fragment bedpe", (column,))
     return None
@@ -168,14 +168,6 @@ def _columns_named(path: Path, header) -> tuple[int, ...]:
     except StopIteration:
         raise InputError(f"{path}: its '#columns:' line names {' '.join(names)}; chr1, pos1, chr2, pos2 are "
                          "needed") from None
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def _are_bin_numbers(rows) -> bool:

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..genome import match_name
+from ..genome import LONGEST_CHROMOSOME, match_name
 from ..textfiles import LARGEST_TABLE, opened
 from .chromosomes import chromosome_in_name, to_learn_from
 from .formats import Source
 from .library import Library, PixelStore, Request, resolution_to_read
 from .text import is_wanted, known_sizes, pieces, size_of
+
+MOST_BINS = 100_000_000  # of a HiC-Pro matrix: a human genome has 31 million of 100 bp
 
 
 def read_juicer(source: Source, request: Request, folder: Path, report) -> Library:
@@ -172,9 +174,14 @@ def _bed_of(source: Source) -> Source:
 def _read_bed(bed: Source) -> pd.DataFrame:
     with opened(bed.path, at_most=LARGEST_TABLE) as handle:
         try:
-            return pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=range(4),
+            bins = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=range(4),
                                names=["chrom", "start", "end", "number"],
                                dtype={"chrom": str, "start": np.int64, "end": np.int64, "number": np.int64})
+            wrong = ~((bins["start"] >= 0) & (bins["start"] < bins["end"]) & (bins["end"] <= LONGEST_CHROMOSOME)
+                      & bins["number"].between(0, MOST_BINS))
+            if wrong.any() or not len(bins):
+                raise ValueError(f"found {' '.join(map(str, bins[wrong].iloc[0]))[:80]}" if len(bins) else "it is empty")
+            return bins
         except (ValueError, pd.errors.ParserError) as problem:
             raise InputError(f"{bed.path}: is not a HiC-Pro bed file (chrom start end number): "
                              f"{' '.join(str(problem).split())[:200]}") from None

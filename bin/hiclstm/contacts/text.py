@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..genome import match_name, plain_name
+from ..genome import LONGEST_CHROMOSOME, match_name, plain_name
 from ..textfiles import opened
 from .chromosomes import NOT_LEARNED, to_learn_from
 from .formats import Source
@@ -24,9 +24,17 @@ def pieces(source: Source, columns: tuple[int, ...], names: tuple[str, ...], num
                                      keep_default_na=False, na_values={name: ["NaN", "nan"] for name in numbers}):
                 if piece[[name for name in names if name != "count"]].isna().to_numpy().any():
                     raise ValueError("a field is missing")
+                places = [name for name in numbers if name != "count"]
+                if not all(piece[name].between(_least(name), LONGEST_CHROMOSOME).all() for name in places):
+                    raise ValueError("a number is too large or too small")
                 yield piece
         except (ValueError, pd.errors.ParserError) as problem:
             raise InputError(_first_bad_line(source, columns, names, numbers, problem)) from None
+
+
+def _least(name: str) -> float:
+    """The least value of a column; an unmapped end of a pair may lie before the first base."""
+    return -1e9 if name.startswith("position") else 0
 
 
 def _first_bad_line(source: Source, columns, names, numbers, problem) -> str:
@@ -42,11 +50,11 @@ def _first_bad_line(source: Source, columns, names, numbers, problem) -> str:
             for column, name in zip(columns, names, strict=True):
                 if name in numbers:
                     try:
-                        if name != "count" and not float(fields[column]) >= 0:
+                        value = float(fields[column])
+                        if name != "count" and not _least(name) <= value <= LONGEST_CHROMOSOME:
                             raise ValueError
-                        float(fields[column])
                     except ValueError:
-                        return (f"{source.path}: line {number}, field {column + 1} is {fields[column]!r} where a "
+                        return (f"{source.path}: line {number}, field {column + 1} is {fields[column][:80]!r} where a "
                                 f"number ({name}) is expected")
     return f"{source.path}: cannot be read as a table ({' '.join(str(problem).split())[:200]})"
 

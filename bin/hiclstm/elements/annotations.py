@@ -14,8 +14,8 @@ import pandas as pd
 
 from ..contacts import ContactMap
 from ..errors import InputError
-from ..genome import Bins, match_name
-from ..textfiles import COMPACT, LARGEST_SHEET, opened
+from ..genome import LONGEST_CHROMOSOME, Bins, match_name
+from ..textfiles import COMPACT, LARGEST_SHEET, is_number, opened
 
 GENES = "genes"  # the element that places genes: used for expression files without coordinates, and drawn
 BED = ["chrom", "start", "end", "name", "score", "strand", "thickStart", "thickEnd", "itemRgb", "blockCount",
@@ -93,6 +93,9 @@ def read_sheet(path, cell_type: str) -> list[Line]:
     for wanted in ("*", cell_type):
         here: dict[str, int] = {}
         for number, row in enumerate(rows, 2):
+            if None in row:
+                raise InputError(f"{path}, line {number}: more fields than columns; one that holds a comma needs double "
+                                 "quotes")
             row = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
             if row["cell_type"] != wanted:
                 continue
@@ -111,10 +114,9 @@ def read_sheet(path, cell_type: str) -> list[Line]:
 def _threshold(path: Path, number: int, text: str) -> float | None:
     if not text:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{path}, line {number}: threshold is {text!r}, expected a number") from None
+    if not (is_number(text) and np.isfinite(float(text))):
+        raise InputError(f"{path}, line {number}: threshold is {text[:80]!r}, expected a number")
+    return float(text)
 
 
 def read_annotation(line: Line, contact_map: ContactMap, genes: pd.DataFrame | None = None) -> Annotation:
@@ -204,7 +206,7 @@ def read_table(path) -> pd.DataFrame:
             names, rows = [name.strip() for name in row], []
         elif names is None:
             known = HEADERLESS.get(form) or (BEDPE if _is_pair(row) else BED if len(row) != 4 or
-                                             not _is_number(row[3]) else HEADERLESS[".bedgraph"])
+                                             not is_number(row[3]) else HEADERLESS[".bedgraph"])
             names = [*known[:len(row)], *(f"column{k + 1}" for k in range(len(known), len(row)))]
         pieces, names, width = [], _unique(names), len(names)
         for number, text in data:
@@ -259,17 +261,9 @@ def _named_by_comment(comments, separator, width: int) -> list[str] | None:
     return None
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_data(row: list[str]) -> bool:
     """Whether a first line is data: the second and third field are numbers (coordinates, or scores of a gene)."""
-    return len(row) > 1 and all(_is_number(field) for field in row[1:3])
+    return len(row) > 1 and all(is_number(field) for field in row[1:3])
 
 
 def _is_pair(row: list[str]) -> bool:
@@ -300,10 +294,10 @@ def _placed(line: Line, table: pd.DataFrame, genes: pd.DataFrame | None) -> pd.D
         table = table.drop(columns=second & set(table.columns))
     for name in [name for name in ("start", "end", "start2", "end2") if name in table]:
         number = _numbers(table[name])
-        bad = number.isna() | (number != number.round())
+        bad = ~((number == number.round()) & (number.abs() < LONGEST_CHROMOSOME))
         if bad.any():
             at = bad.idxmax()
-            raise InputError(f"{line.path.name}, line {at}: {name} is {table.at[at, name]!r}, expected a whole number")
+            raise InputError(f"{line.path.name}, line {at}: {name} is {table.at[at, name][:80]!r}, expected a whole number")
         table = table.assign(**{name: number.astype(np.int64)})
     if second <= set(table.columns):
         same = np.logical_and.reduce([table[name] == table[f"{name}2"] for name in ("chrom", "start", "end")])

@@ -1,11 +1,13 @@
 """Sites, loops and domains from files, as bins; which sites bind what, and which way their motif points."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..genome import Bins, match_name
-from ..textfiles import COMPACT, LONGEST_SEQUENCE_LINE, opened
+from ..textfiles import COMPACT, LONGEST_SEQUENCE_LINE, is_number, opened
 from .effects import Loops
 
 SITES_AT_ONCE = 200_000
@@ -28,10 +30,14 @@ def text_lines(path, fewest: int, what: str):
 
 def whole_number(path, line: int, what: str, text: str) -> int:
     """The number a field holds; an :class:`InputError` names file and line where it holds something else."""
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"{path}, line {line}: {what} is {text!r}, expected a whole number") from None
+    if not re.fullmatch(r" *[+-]?[0-9]{1,18} *", text):
+        raise InputError(f"{path}, line {line}: {what} is {text[:80]!r}, expected a whole number")
+    return int(text)
+
+
+def _is_header(fields: list[str]) -> bool:
+    """Whether a first line names columns: neither its second nor its third field is a number."""
+    return not any(is_number(field) for field in fields[1:3])
 
 
 def read_sites(path, bins: Bins) -> pd.DataFrame:
@@ -42,7 +48,7 @@ def read_sites(path, bins: Bins) -> pd.DataFrame:
     """
     pieces, rows = [], []
     for at, (line, fields) in enumerate(text_lines(path, 3, "a BED file")):
-        if at == 0 and not fields[1].isdigit():
+        if at == 0 and _is_header(fields):
             continue
         start, end = whole_number(path, line, "the start", fields[1]), whole_number(path, line, "the end", fields[2])
         chromosome = match_name(fields[0], bins.chromosomes)
@@ -72,9 +78,11 @@ def read_loops(path, bins: Bins) -> Loops:
     """Loops of a BEDPE file within chromosomes of ``bins``, as the bins of their anchors' middles."""
     pairs = []
     for at, (line, fields) in enumerate(text_lines(path, 6, "a BEDPE file")):
-        if at == 0 and not fields[1].isdigit():
+        if at == 0 and _is_header(fields):
             continue
         start1, end1, start2, end2 = (whole_number(path, line, f"field {k + 1}", fields[k]) for k in (1, 2, 4, 5))
+        if min(start1, start2) < 0:
+            raise InputError(f"{path}, line {line}: {min(start1, start2):,} is before the first base of a chromosome")
         one, other = (match_name(fields[k], bins.chromosomes) for k in (0, 3))
         if one is None or one != other:
             continue

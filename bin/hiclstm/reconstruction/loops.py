@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..genome import Bins, match_name
-from ..textfiles import opened
+from ..genome import LONGEST_CHROMOSOME, Bins, match_name
+from ..textfiles import is_number, opened
 from .yardsticks import distance_means
 
 FLANK = 5  # bins on each side of a loop's pixel
@@ -36,8 +36,10 @@ def read_loops(path, bins: Bins) -> dict[str, Loops]:
                 continue
             try:
                 start1, end1, start2, end2 = (int(fields[k]) for k in (1, 2, 4, 5))
+                if min(start1, start2) < 0 or max(end1, end2) > LONGEST_CHROMOSOME:
+                    raise ValueError
             except (IndexError, ValueError):
-                if not started and len(fields) >= 6:  # a header line
+                if not started and len(fields) >= 6 and not any(map(is_number, fields[1:3])):  # a header line
                     started = True
                     continue
                 raise InputError(f"{path}, line {number}: expected BEDPE (chrom start end chrom start end), "

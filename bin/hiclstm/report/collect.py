@@ -119,7 +119,7 @@ def sorted_metrics(table: pd.DataFrame) -> pd.DataFrame:
 def natural(text: str) -> tuple:
     """A sort key that reads the numbers in ``text`` as numbers."""
     parts = re.split(r"(\d+)", str(text))
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+    return tuple((0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part) for part in parts if part)
 
 
 def _files(given) -> list[Path]:
