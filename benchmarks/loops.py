@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Are called loops found on a reconstructed map? HiCCUPS as in cooltools, on the observed map and on the predicted one.
+
+A predicted map has expected contacts instead of counts: they are given the observed map's weights, and so its depth, and are
+called with the same settings. Told are the loops called, the share of a published list that lies within two bins of one of
+them (recall), and the same share where the called loops are moved by 100 kb along the chromosome (chance).
+
+    python benchmarks/loops.py --contacts ID.cool --model ID.model.pt --loops HiCCUPS_looplist.txt.gz
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bin"))
+
+import cooler  # noqa: E402
+import cooltools  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from hiclstm.contacts import ContactMap  # noqa: E402
+from hiclstm.files import whole  # noqa: E402
+from hiclstm.prediction import TrainedModel  # noqa: E402
+from hiclstm.reconstruction.loops import Loops, read_loops  # noqa: E402
+
+FURTHEST = 2_000_000  # base pairs between the anchors of a loop
+NEAR = 2  # bins
+MOVED = 100_000  # base pairs, for chance
+
+
+def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path) -> None:
+    """A cooler of expected raw counts: balanced expectation by the weights of its two bins, up to twice ``FURTHEST``."""
+    bins, tables = contact_map.bins, []
+    for name in bins.chromosomes:
+        span = bins.span(name)
+        band = model.expected_band(name, min(2 * FURTHEST // bins.resolution, span.stop - span.start))
+        weight = contact_map.weight[span]
+        padded = np.concatenate([weight, np.full(band.shape[1], np.nan)])
+        row, apart = np.nonzero(np.isfinite(band))
+        count = band[row, apart] / (weight[row] * padded[row + apart])
+        known = np.isfinite(count)
+        tables.append(pd.DataFrame({"bin1_id": row[known] + span.start, "bin2_id": (row + apart)[known] + span.start,
+                                    "count": count[known]}))
+    table = pd.DataFrame({"chrom": np.repeat(bins.chromosomes, [bins.span(name).stop - bins.span(name).start
+                                                               for name in bins.chromosomes])})
+    table["start"] = np.concatenate([np.arange(bins.span(name).stop - bins.span(name).start) for name in bins.chromosomes]
+                                    ) * bins.resolution
+    table["end"] = np.minimum(table["start"] + bins.resolution,
+                              np.repeat(bins.sizes, table.groupby("chrom", sort=False).size()))
+    table["weight"] = contact_map.weight
+    cooler.create_cooler(str(path), table, pd.concat(tables), dtypes={"count": np.float64}, ordered=True)
+
+
+def called(path: Path, bins) -> dict[str, Loops]:
+    """Loops that cooltools calls, by chromosome."""
+    opened = cooler.Cooler(str(path))
+    expected = cooltools.expected_cis(opened, ignore_diags=2)
+    dots = cooltools.dots(opened, expected, max_loci_separation=FURTHEST)
+    found = {}
+    for name, group in dots.groupby("chrom1", observed=True):
+        first = group["start1"].to_numpy() // bins.resolution
+        found[name] = Loops(first, group["start2"].to_numpy() // bins.resolution - first)
+    return found
+
+
+def recall(known: dict[str, Loops], found: dict[str, Loops], shift: int = 0) -> float:
+    """Share of known loops with both anchors within ``NEAR`` bins of a found one's, which is moved by ``shift`` bins."""
+    hits = total = 0
+    for name, loops in known.items():
+        total += len(loops.first)
+        if name in found:
+            one = np.abs(loops.first[:, None] - found[name].first - shift)
+            other = np.abs((loops.first + loops.distance)[:, None] - (found[name].first + found[name].distance) - shift)
+            hits += int((np.maximum(one, other) <= NEAR).any(1).sum())
+    return hits / max(total, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contacts", required=True, type=Path)
+    parser.add_argument("--model", required=True, type=Path)
+    parser.add_argument("--loops", required=True, type=Path, help="BEDPE")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("loops.tsv"))
+    given = parser.parse_args()
+    contact_map, model = ContactMap.load(given.contacts), TrainedModel.load(given.model)
+    near = FURTHEST // contact_map.bins.resolution
+    known = {name: Loops(loops.first[loops.distance <= near], loops.distance[loops.distance <= near])
+             for name, loops in read_loops(given.loops, contact_map.bins).items()}
+    shift = MOVED // contact_map.bins.resolution
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        predicted = Path(folder) / "predicted.cool"
+        predicted_map(contact_map, model, predicted)
+        for label, path in (("observed", given.contacts), ("predicted", predicted)):
+            found = called(path, contact_map.bins)
+            rows.append([label, sum(len(loops.first) for loops in found.values()),
+                         sum(len(loops.first) for loops in known.values()), recall(known, found),
+                         (recall(known, found, shift) + recall(known, found, -shift)) / 2])
+    table = pd.DataFrame(rows, columns=["map", "called", "known", "recall", "recall_by_chance"])
+    print(table.round(3).to_string(index=False))
+    with whole(str(given.output)) as beside:
+        table.to_csv(beside, sep="\t", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
