@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def whole_number(text: str) -> int:
+    """The number a field holds; a ValueError where it is none. ``int`` would take ``1_0``, and digits of every script."""
+    if not re.fullmatch(r" *[+-]?[0-9]{1,18} *", text):
+        raise ValueError(f"{text[:80]!r} is no whole number")
+    return int(text)
 
 
 class _Checked(io.RawIOBase):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,9 @@ WRITERS = {
 
 def in_a_child(action, report: Path, largest: int | None = None) -> tuple[int, str]:
     """Do something as a script would, in a forked process: its exit status (negative: a signal), and what it said."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # hictkpy's: its logger would not work in the child
+        child = os.fork()
     if child == 0:
         sys.stderr = open(report, "w")
         if largest:

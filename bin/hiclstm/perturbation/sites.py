@@ -1,13 +1,11 @@
 """Sites, loops and domains from files, as bins; which sites bind what, and which way their motif points."""
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..genome import Bins, match_name
-from ..textfiles import COMPACT, LONGEST_SEQUENCE_LINE, is_number, opened
+from ..textfiles import COMPACT, LONGEST_SEQUENCE_LINE, is_number, opened, whole_number
 from .effects import Loops
 
 SITES_AT_ONCE = 200_000
@@ -28,11 +26,12 @@ def text_lines(path, fewest: int, what: str):
             yield number, fields
 
 
-def whole_number(path, line: int, what: str, text: str) -> int:
+def number_in(path, line: int, what: str, text: str) -> int:
     """The number a field holds; an :class:`InputError` names file and line where it holds something else."""
-    if not re.fullmatch(r" *[+-]?[0-9]{1,18} *", text):
-        raise InputError(f"{path}, line {line}: {what} is {text[:80]!r}, expected a whole number")
-    return int(text)
+    try:
+        return whole_number(text)
+    except ValueError:
+        raise InputError(f"{path}, line {line}: {what} is {text[:80]!r}, expected a whole number") from None
 
 
 def _is_header(fields: list[str]) -> bool:
@@ -50,7 +49,7 @@ def read_sites(path, bins: Bins) -> pd.DataFrame:
     for at, (line, fields) in enumerate(text_lines(path, 3, "a BED file")):
         if at == 0 and _is_header(fields):
             continue
-        start, end = whole_number(path, line, "the start", fields[1]), whole_number(path, line, "the end", fields[2])
+        start, end = number_in(path, line, "the start", fields[1]), number_in(path, line, "the end", fields[2])
         chromosome = match_name(fields[0], bins.chromosomes)
         if chromosome is None:
             continue
@@ -80,7 +79,7 @@ def read_loops(path, bins: Bins) -> Loops:
     for at, (line, fields) in enumerate(text_lines(path, 6, "a BEDPE file")):
         if at == 0 and _is_header(fields):
             continue
-        start1, end1, start2, end2 = (whole_number(path, line, f"field {k + 1}", fields[k]) for k in (1, 2, 4, 5))
+        start1, end1, start2, end2 = (number_in(path, line, f"field {k + 1}", fields[k]) for k in (1, 2, 4, 5))
         if min(start1, start2) < 0:
             raise InputError(f"{path}, line {line}: {min(start1, start2):,} is before the first base of a chromosome")
         one, other = (match_name(fields[k], bins.chromosomes) for k in (0, 3))

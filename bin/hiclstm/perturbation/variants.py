@@ -27,7 +27,7 @@ from ..genome import Bins, match_name
 from ..textfiles import LONGEST_VCF_LINE, check_lines
 from .edits import Deletion, Derivative, Duplication, Insertion, Inversion, Variant, knockout
 from .segments import Segment
-from .sites import text_lines, whole_number
+from .sites import number_in, text_lines
 
 MOST_VARIANTS = 100_000  # of a file; each is read on its own, which takes milliseconds to seconds
 LONGEST_NAME = 100  # characters; names are parts of file names
@@ -183,7 +183,7 @@ def _read_bed(path: Path, bins: Bins, method: str | None) -> VariantSet:
     for line, fields in text_lines(path, 3 if method else 4, what):
         _check_number(path, len(found.variants))
         chromosome = fields[0]
-        start, end = (whole_number(path, line, what, fields[k]) for what, k in (("the start", 1), ("the end", 2)))
+        start, end = (number_in(path, line, what, fields[k]) for what, k in (("the start", 1), ("the end", 2)))
         place = f"{chromosome}:{start:,}-{end:,}"
         name = fields[3] if len(fields) > 3 and fields[3] != "." else f"{chromosome}_{start}"
         if method:
@@ -210,7 +210,7 @@ def _read_bedpe(path: Path, bins: Bins) -> VariantSet:
     for line, fields in text_lines(path, 7, "a BEDPE file of variants"):
         _check_number(path, len(found.variants))
         chromosome, other = fields[0], fields[3]
-        start, source, end = (whole_number(path, line, f"field {k + 1}", fields[k]) for k in (1, 4, 5))
+        start, source, end = (number_in(path, line, f"field {k + 1}", fields[k]) for k in (1, 4, 5))
         kind, label = _typed(fields[6], fields[10] if len(fields) > 10 else "")
         place, name = f"{chromosome}:{start:,}-{other}:{end:,}", label or f"{kind}_{chromosome}_{start}"
         if kind == "INS":

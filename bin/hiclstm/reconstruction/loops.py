@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..genome import LONGEST_CHROMOSOME, Bins, match_name
-from ..textfiles import is_number, opened
+from ..textfiles import is_number, opened, whole_number
 from .yardsticks import distance_means
 
 FLANK = 5  # bins on each side of a loop's pixel
@@ -35,7 +35,7 @@ def read_loops(path, bins: Bins) -> dict[str, Loops]:
             if not fields or line.startswith("#"):
                 continue
             try:
-                start1, end1, start2, end2 = (int(fields[k]) for k in (1, 2, 4, 5))
+                start1, end1, start2, end2 = (whole_number(fields[k]) for k in (1, 2, 4, 5))
                 if min(start1, start2) < 0 or max(end1, end2) > LONGEST_CHROMOSOME:
                     raise ValueError
             except (IndexError, ValueError):
