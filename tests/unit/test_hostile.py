@@ -77,6 +77,20 @@ TEXTS = {
 }
 
 
+# Layouts that differ from these only in their columns.
+LAYOUTS = {
+    "5C matrix": ("m.matrix", "\tF1|hg19|chr1:1000-2000\tF2|hg19|chr1:30000-32000\nR1|hg19|chr1:5000-6000\t5\t6\n"
+                  "R2|hg19|chr1:50000-60000\t7\tNA\n", contacts_of),
+    "5C pairs": ("c.txt", "F1|hg19|chr1:1000-2000\tF2|hg19|chr1:30000-32000\t5\n" * 2, contacts_of),
+    "capture": ("c.bedpe", "chr1\t1000\t2000\tchr1\t30000\t40000\tx\t5\nchr1\t1000\t2000\tchr1\t50000\t60000\tx\t7\n",
+                contacts_of),
+    "valid pairs": ("v.txt", "\n".join(made.pair_lines(made.pixels_of(), "valid")[:20]) + "\n", contacts_of),
+    "five columns": ("j.txt", "chr1\t0\tchr1\t10000\t5\nchr1\t20000\tchr1\t30000\t5\n", contacts_of),
+    "gff": ("x.gff", "chr1\ta\tb\t100\t200\t.\t+\t.\tid\n", annotated),
+    "csv": ("x.csv", "chrom,start,end,value\nchr1,100,200,5\n", annotated),
+}
+
+
 def limited(action, tmp_path, megabytes: int) -> tuple[int, str]:
     """Do something in a child process that may take so much more memory than this one has."""
     def within():
@@ -352,6 +366,28 @@ def test_whatever_stands_in_a_text_it_is_read_or_refused_in_words(text, kind, pa
                 reader(path)
             except InputError as problem:
                 assert path.name in str(problem) or path.stem in str(problem)
+
+
+changes = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.one_of(
+    st.sampled_from(["\t", "\n", "#", '"', "-", ".", "|", ":", "1e12", "9" * 25, "inf", "nan", "chr2", ""]), letters)),
+    min_size=1, max_size=5)
+
+
+@few
+@given(st.sampled_from(sorted({*TEXTS, *LAYOUTS} - {"vcf"})), changes)
+def test_a_good_text_with_some_letters_changed_is_read_or_refused_in_words(kind, changes):
+    name, text, reader = {**TEXTS, **LAYOUTS}[kind]
+    text = text[:1500]
+    for place, left_out, put_in in changes:
+        at = int(place * len(text))
+        text = text[:at] + put_in + text[at + left_out:]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(text.encode())
+        try:
+            reader(path)
+        except InputError as problem:
+            assert path.name in str(problem) or path.stem in str(problem)
 
 
 ALTERNATIVES = ["<DEL>", "<DUP>", "<INV>", "<INS>", "<CNV>", "G", "GATTACA", "N[chr1:5000000[", "]chr2:70000]N", "[chr1:1[N",

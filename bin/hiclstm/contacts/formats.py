@@ -162,12 +162,11 @@ def _columns_named(path: Path, header) -> tuple[int, ...]:
     if line is None:
         return PAIR_LAYOUTS["4DN pairs"][0]
     names = line.removeprefix("#columns:").split()
-    try:
-        return tuple(next(names.index(name) for name in choice if name in names)
-                     for choice in (("chr1", "chrom1"), ("pos1",), ("chr2", "chrom2"), ("pos2",)))
-    except StopIteration:
-        raise InputError(f"{path}: its '#columns:' line names {' '.join(names)}; chr1, pos1, chr2, pos2 are "
-                         "needed") from None
+    found = [next((names.index(name) for name in choice if name in names), None)
+             for choice in (("chr1", "chrom1"), ("pos1",), ("chr2", "chrom2"), ("pos2",))]
+    if None in found:
+        raise InputError(f"{path}: its '#columns:' line names {' '.join(names)[:200]}; chr1, pos1, chr2, pos2 are needed")
+    return tuple(found)
 
 
 def _are_bin_numbers(rows) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..genome import match_name
+from ..genome import LONGEST_CHROMOSOME, match_name
 from ..textfiles import LARGEST_TABLE, opened
 from .chromosomes import SAME_ASSEMBLY, assembly_named_in, assembly_sizes
 from .formats import FRAGMENT, Source
@@ -154,17 +154,34 @@ def _named(source: Source, names) -> pd.DataFrame:
         wrong = list(names)[int(np.flatnonzero(found.isna().to_numpy().any(1))[0])]
         raise InputError(f"{source}: the fragment name {wrong!r} is not of the form primer|assembly|chromosome:start-end")
     found.columns = ["assembly", "chrom", "start", "end"]
+    if not len(found):
+        raise InputError(f"{source}: names no fragment")
     if found["assembly"].nunique() > 1:
         raise InputError(f"{source}: its fragments are of several assemblies ({', '.join(found['assembly'].unique()[:5])})")
     found["assembly"] = assembly_named_in(found["assembly"].iloc[0])
-    return found.astype({"start": np.int64, "end": np.int64})
+    return _on_chromosomes(source, found)
+
+
+def _on_chromosomes(source, fragments: pd.DataFrame) -> pd.DataFrame:
+    """The fragments with whole numbers as start and end, after checking that they can lie on a chromosome."""
+    start, end = (pd.to_numeric(fragments[name], errors="coerce") for name in ("start", "end"))
+    wrong = ~((start >= 0) & (start < end) & (end <= LONGEST_CHROMOSOME))
+    if wrong.any():
+        row = fragments[wrong].iloc[0]
+        place = f"{row['chrom']}:{row['start']}-{row['end']}"
+        raise InputError(f"{source}: the fragment {place[:80]!r} is no stretch of a chromosome")
+    return fragments.assign(start=start.astype(np.int64), end=end.astype(np.int64))
 
 
 def _table(source: Source) -> FragmentPairs:
     """Three columns: two fragments and a count; names with coordinates, or primers that a BED after ``::`` places."""
     with opened(source.path, at_most=LARGEST_TABLE) as handle:
-        table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", names=["one", "other", "count"],
-                            usecols=range(3), dtype=str, keep_default_na=False)
+        try:
+            table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", names=["one", "other", "count"],
+                                usecols=range(3), dtype=str, keep_default_na=False)
+        except (ValueError, pd.errors.ParserError) as problem:
+            raise InputError(f"{source}: cannot be read as two fragments and a count "
+                             f"({' '.join(str(problem).split())[:200]})") from None
     count = pd.to_numeric(table["count"], errors="coerce")
     if np.isnan(count.iloc[0]) and len(table) > 1:  # column names
         table, count = table.iloc[1:], count.iloc[1:]
@@ -200,7 +217,7 @@ def _primer_bed(source: Source) -> pd.DataFrame:
         try:
             bed = pd.read_csv(handle, sep="\t", header=None, comment="#", usecols=range(4), dtype={0: str, 3: str},
                               names=["chrom", "start", "end", "name"])
-            return bed.astype({"start": np.int64, "end": np.int64}).drop_duplicates("name").set_index("name")
+            return _on_chromosomes(path, bed).drop_duplicates("name").set_index("name")
         except (ValueError, pd.errors.ParserError) as problem:
             raise InputError(f"{path}: is not a BED file of primers (chrom start end name): "
                              f"{' '.join(str(problem).split())[:200]}") from None
@@ -210,8 +227,11 @@ def _bedpe(source: Source) -> FragmentPairs:
     """BEDPE: two intervals a line and a count in column ``source.columns[0]``; the two sides are the two sets."""
     columns = [0, 1, 2, 3, 4, 5, source.columns[0]]
     with opened(source.path, at_most=LARGEST_TABLE) as handle:
-        table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=columns, dtype=str,
-                            keep_default_na=False)[columns]
+        try:
+            table = pd.read_csv(handle, sep=r"\s+", header=None, comment="#", usecols=columns, dtype=str,
+                                keep_default_na=False)[columns]
+        except (KeyError, ValueError, pd.errors.ParserError) as problem:
+            raise InputError(f"{source}: cannot be read as BEDPE ({' '.join(str(problem).split())[:200]})") from None
     numbers = table[[1, 2, 4, 5, columns[-1]]].apply(pd.to_numeric, errors="coerce")
     if numbers.iloc[0].isna().any() and len(table) > 1:  # column names
         table, numbers = table.iloc[1:], numbers.iloc[1:]
@@ -220,8 +240,8 @@ def _bedpe(source: Source) -> FragmentPairs:
         raise InputError(f"{source}: {' '.join(line)[:80]!r} is not two intervals and a count")
     sets, places = [], []
     for name, start, end in ((0, 1, 2), (3, 4, 5)):
-        side = pd.DataFrame({"chrom": table[name].to_numpy(), "start": numbers[start].to_numpy(np.int64),
-                             "end": numbers[end].to_numpy(np.int64)})
+        side = _on_chromosomes(source, pd.DataFrame({"chrom": table[name].to_numpy(), "start": numbers[start].to_numpy(),
+                                                     "end": numbers[end].to_numpy()}))
         places.append(side.groupby(["chrom", "start", "end"], sort=True).ngroup().to_numpy())
         sets.append(side.drop_duplicates().sort_values(["chrom", "start", "end"], ignore_index=True))
     count = numbers[columns[-1]].to_numpy(np.float64)

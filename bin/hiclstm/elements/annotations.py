@@ -239,8 +239,10 @@ def _piece(rows: list[tuple[int, list[str]]], names: list[str], gff: bool) -> pd
     """Some lines as a table; the starts of GFF, which count from 1, are made to count from 0."""
     table = pd.DataFrame([row for _, row in rows], columns=names, dtype=object,
                          index=pd.Index([number for number, _ in rows], name="line"))
-    if gff:
-        table["start"] = (pd.to_numeric(table["start"], errors="coerce") - 1).astype("Int64").astype(str)
+    if gff and "start" in table:
+        start = pd.to_numeric(table["start"], errors="coerce") - 1
+        whole = (start == start.round()) & (start.abs() < LONGEST_CHROMOSOME)
+        table["start"] = start.where(whole, 0).astype(np.int64).astype(str).where(whole, table["start"])
     return table.astype(COMPACT)
 
 
