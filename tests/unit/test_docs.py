@@ -90,7 +90,7 @@ def test_links_lead_somewhere(page):
 def known_options() -> set[str]:
     groups = json.loads(text_of(ROOT / "nextflow_schema.json"))["$defs"].values()
     options = {name for group in groups for name in group["properties"]}
-    for script in (ROOT / "bin").glob("*.py"):
+    for script in [*(ROOT / "bin").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         calls = (node for node in ast.walk(ast.parse(text_of(script))) if isinstance(node, ast.Call))
         options |= {argument.value.removeprefix("--") for call in calls if getattr(call.func, "attr", "") == "add_argument"
                     for argument in call.args if isinstance(argument, ast.Constant)}
