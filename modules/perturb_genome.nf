@@ -22,7 +22,7 @@ process PERTURB_GENOME {
     END
     perturb_genome.py --contacts ${map} --model ${model} --annotations annotations.csv --seed ${params.seed} \\
         --random-loci ${params.random_loci} --most-sites ${params.most_sites} --cases ${params.simulate_cases} \\
-        --threads ${task.cpus} ${variants ? "--variants ${variants}" : ''} ${truth ? "--truth ${truth}" : ''} || [[ \$? -eq 3 ]]
+        --threads ${task.cpus} ${variants ? "--variants ${variants}" : ''} ${truth ? "--truth ${truth}" : ''} ${task.ext.args ?: ''} || [[ \$? -eq 3 ]]
     """
 
     stub:

@@ -18,7 +18,8 @@ process PREPARE_CONTACTS {
     prepare_contacts.py --contacts ${libraries} \\
         --cell-type ${meta.cell_type} --replicate ${meta.replicate} --resolution ${meta.resolution} \\
         --balance ${meta.balance} --probability-scale ${params.probability_scale} \\
-        ${params.chromosomes ? "--chromosomes ${params.chromosomes}" : ''} ${meta.assembly ? "--assembly ${meta.assembly}" : ''}
+        ${params.chromosomes ? "--chromosomes ${params.chromosomes}" : ''} ${meta.assembly ? "--assembly ${meta.assembly}" : ''} \\
+        ${task.ext.args ?: ''}
     """
 
     stub:

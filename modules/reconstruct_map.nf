@@ -14,7 +14,7 @@ process RECONSTRUCT_MAP {
     """
     reconstruct_map.py --contacts ${map} --model ${model} --seed ${params.seed} --threads ${task.cpus} \\
         ${others ? "--against ${others}" : ''} ${truth ? "--truth ${truth}" : ''} ${loops ? "--loops ${loops}" : ''} \\
-        ${params.regions ? "--regions ${params.regions.tokenize(',').join(' ')}" : ''}
+        ${params.regions ? "--regions ${params.regions.tokenize(',').join(' ')}" : ''} ${task.ext.args ?: ''}
     """
 
     stub:

@@ -24,7 +24,8 @@ process TRAIN_MODEL {
     ${together} train_model.py --contacts ${map} --model ${params.model} --epochs ${params.epochs} --seed ${params.seed} \\
         --representation-size ${params.representation_size} --max-distance ${params.max_distance} \\
         ${params.least_steps ? "--least-steps ${params.least_steps}" : ''} \\
-        --threads ${threads} --device ${task.accelerator ? 'cuda' : 'cpu'} ${earlier ? "--resume-from ${earlier}" : ''}
+        --threads ${threads} --device ${task.accelerator ? 'cuda' : 'cpu'} ${earlier ? "--resume-from ${earlier}" : ''} \\
+        ${task.ext.args ?: ''}
     """
 
     stub:

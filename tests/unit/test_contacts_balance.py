@@ -120,7 +120,7 @@ def test_depth_matched_scale_puts_the_median_at_a_half():
 @pytest.mark.parametrize("factor, end", [(1e-3, "0"), (1e6, "1")])
 def test_saturation_stops_with_a_suggestion(factor, end):
     quality, _ = quality_of(factor * np.random.default_rng(1).lognormal(0, 1, 780))
-    with pytest.raises(InputError, match=f"saturates at {end}.*--probability_scale depth_matched"):
+    with pytest.raises(InputError, match=f"saturates at {end}.*--probability-scale depth_matched"):
         quality.check_saturation("x", 1.0)
     quality.check_saturation("x", quality.probability_scale("depth_matched"))
 

@@ -140,7 +140,7 @@ def test_files_own_weights_by_name_and_by_themselves(tmp_path, prepare):
     ({}, {"resolution": 100_000}, "no autosome or X with contacts and at least 20 bins"),
     ({}, {"resolution": 100_000, "chromosomes": "chr1"}, "chromosome chr1 has only 8 usable bins"),
     ({}, {"probability_scale": "deep"}, "'coverage', 'depth_matched' or a number"),
-    ({}, {"probability_scale": 1e-6}, "saturates at 0.*--probability_scale depth_matched"),
+    ({}, {"probability_scale": 1e-6}, "saturates at 0.*--probability-scale depth_matched"),
     ({}, {"cell_type": "GM/12878"}, "cell type 'GM/12878'"),
     ({}, {"cell_type": "GM'12878"}, "cell type"),
 ])

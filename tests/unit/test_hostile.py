@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot
 from perturbation_models import BarrierModel
-from test_script_faults import in_a_child
 from test_model import Payload
 from test_report import build, save
+from test_script_faults import in_a_child
 
 from hiclstm.contacts import ContactMap, StoredMap
 from hiclstm.contacts.library import Request, read

@@ -8,7 +8,7 @@ from hiclstm import kernels
 from hiclstm.contacts import ContactMap
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
-from hiclstm.model import ModelConfig
+from hiclstm.model import HiCLSTM, ModelConfig
 from hiclstm.prediction import TrainedModel
 from hiclstm.training import Options, data, loop, smoothness, train
 from hiclstm.training import schedule as schedules
@@ -16,6 +16,7 @@ from hiclstm.training.adam import Adam
 from hiclstm.training.checkpoint import load_checkpoint, save_checkpoint
 from hiclstm.training.data import tile_offsets, turned
 from hiclstm.training.decay import DistanceDecay
+from hiclstm.training.objective import pairs_loss
 
 
 def small_map(n: int = 90, seed: int = 0, reads: float = 400.0) -> tuple[ContactMap, np.ndarray]:
@@ -211,6 +212,32 @@ def test_asking_for_a_gpu_that_is_not_there_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no GPU"):
         train(small_map()[0], CONFIGS[0], Options(device="cuda"))
+
+
+@pytest.mark.parametrize("model", ["default", "paper"])
+def test_stretches_of_a_long_chromosome_are_the_chromosome(monkeypatch, model):
+    """Loss and gradients of all tiles, summed over stretches, are those of the chromosome in one piece."""
+    contact_map, _ = small_map(n=300, reads=300.0)
+    network = HiCLSTM(ModelConfig.named(model, 16, 10_000), contact_map.bins)
+    with torch.no_grad():
+        for tensor in network.strands if model == "default" else ():
+            tensor.normal_(0, 1)
+
+    def summed(stretch):
+        monkeypatch.setattr(data, "STRETCH", stretch)
+        found = data.readings(contact_map, 40, network.config.strands)
+        network.zero_grad(set_to_none=True)
+        parts = [pairs_loss(network, one, np.arange(len(one.tiles.row)), use_lstm=True, threads=1) for one in found]
+        sum(loss for loss, _ in parts).backward()
+        return len(found), float(sum(loss for loss, _ in parts).detach()), sum(valid for _, valid in parts), [
+            tensor.grad.clone() for tensor in network.parameters() if tensor.grad is not None]
+
+    whole, cut = summed(4096), summed(64)
+    strands = 2 if network.config.strands else 1
+    assert (whole[0], cut[0]) == (strands, 5 * strands)
+    assert cut[1] == pytest.approx(whole[1], rel=1e-5) and cut[2] == whole[2]
+    for one, other in zip(cut[3], whole[3], strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
 
 
 def test_every_tile_stands_in_one_step_of_a_pass_and_in_four_of_the_first_stage():

@@ -13,6 +13,7 @@ from hiclstm.contacts import ContactMap, StoredMap, write_cool
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.simulation import expected_contacts, sequence, simulate_chromosome
+from hiclstm.training import data
 from hiclstm.training.data import readings_of
 from hiclstm.training.processes import ALONE, Processes, started_by_torchrun
 
@@ -53,8 +54,9 @@ def test_two_processes_of_torchrun_train_as_one(simulated, tmp_path):
         sorted(path.name for path in (tmp_path / "two").iterdir())
 
 
-@pytest.mark.parametrize("width", [1000, 40])
-def test_shares_are_disjoint_parts_of_the_contacts_and_of_the_tiles(simulated, width):
+@pytest.mark.parametrize(("width", "stretch"), [(1000, 4096), (40, 4096), (20, 64)])
+def test_shares_are_disjoint_parts_of_the_contacts_and_of_the_tiles(simulated, monkeypatch, width, stretch):
+    monkeypatch.setattr(data, "STRETCH", stretch)
     contact_map = StoredMap.load(simulated)
     for name in BINS.chromosomes:
         one = contact_map.of_chromosome(name)

@@ -93,9 +93,9 @@ class Quality:
         found = self.probability(scale)
         if found["high"] - found["low"] < NARROWEST:
             depth_matched = self.probability(self.probability_scale("depth_matched"))
-            help_ = "--probability_scale depth_matched puts the median at 0.5" \
+            help_ = "--probability-scale depth_matched puts the median at 0.5" \
                 if depth_matched["high"] - depth_matched["low"] >= NARROWEST else \
-                "the non-zero values hardly differ, so no --probability_scale helps; use a coarser resolution"
+                "the non-zero values hardly differ, so no --probability-scale helps; use a coarser resolution"
             end = "0" if found["median"] < 0.5 else "1"
             raise InputError(f"{sample}: contact probability (equation 1) saturates at {end}: its 5th and 95th "
                              f"percentile over non-zero pairs are {found['low']:.4f} and {found['high']:.4f} (median "

@@ -173,16 +173,19 @@ def walk(units, features, tile_rows, tile_distances, share, shares, width, row, 
                              at(address(distance), first_distance * (gates + 1)), address(scratch))
         load_tile(tile, address(row), address(column), n, first_row, first_distance, steps, rows)
         forward(tile, tile_weights, hidden, features, steps, use_lstm, False)
-        for lane in range(LANES):
-            inside = min(steps, n - first_row - lane - first_distance)
-            if last_row_wanted == 0:
-                first, stride = number * FRAME * LANES + lane, LANES
-            elif first_row + lane < last_row_wanted:
-                first, stride = (first_row + lane - first_row_wanted) * width + first_distance, 1
-            else:
-                break
-            for step in range(inside):
-                target[first + step * stride] = tile.score[step * LANES + lane]
+        if last_row_wanted == 0:
+            for step in range(steps):
+                place, lanes = (number * FRAME + step) * LANES, n - first_row - first_distance - step
+                if lanes >= LANES:
+                    store(target, place, load(tile.score, step * LANES))
+                else:
+                    for lane in range(lanes):
+                        target[place + lane] = tile.score[step * LANES + lane]
+        else:
+            for lane in range(min(LANES, last_row_wanted - first_row)):
+                place = (first_row + lane - first_row_wanted) * width + first_distance
+                for step in range(min(steps, n - first_row - lane - first_distance)):
+                    target[place + step] = tile.score[step * LANES + lane]
 
 
 @compiled

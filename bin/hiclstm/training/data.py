@@ -1,4 +1,4 @@
-"""What a step of training works on: tiles of one chromosome, read forwards or backwards."""
+"""What a step of training works on: tiles of a stretch of one chromosome, read forwards or backwards."""
 
 from dataclasses import dataclass, replace
 
@@ -11,15 +11,21 @@ from ..contacts import ContactMap
 from ..model import FRAME, HiCLSTM
 from .processes import ALONE, Processes
 
+# Rows that are read together. Every step projects all vectors of its reading, whatever tiles it takes, so that readings as
+# long as the first human chromosomes at 10 kb would spend most of their time on bins that the step does not use.
+STRETCH = 4096
+MARGIN = kernels.LANES  # bins more on both sides of a stretch, which the path term of its outermost rows looks at
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One chromosome read in one direction.
+    """A stretch of one chromosome read in one direction.
 
     Attributes
     ----------
     chromosome : its place in the model's list
     backwards : whether it is read from its end, on the other strand
+    bins : the chromosome's bins that it holds, in reading order; rows and columns below are counted from the first of them
     pairs : its observed pairs less than ``width`` bins apart, in reading order; those of ``rows`` only
     tiles : the tiles that cover all its pairs of usable bins less than ``width`` bins apart
     rows : the rows whose pairs this process holds, half-open
@@ -27,6 +33,7 @@ class Reading:
 
     chromosome: int
     backwards: bool
+    bins: slice
     pairs: kernels.Pairs
     tiles: kernels.Tiles
     width: int
@@ -38,9 +45,12 @@ class Reading:
         return chosen[(row >= self.rows[0]) & (row < self.rows[1])]
 
     def vectors(self, model: HiCLSTM) -> torch.Tensor:
-        """The chromosome's vectors in reading order: [n, size]."""
-        own = model.vectors(self.chromosome)
-        return model.other_strand(own).flip(0) if self.backwards else own
+        """The vectors of its bins in reading order: [n, size]."""
+        every = model.vectors(self.chromosome)
+        if not self.backwards:
+            return every[self.bins]
+        n = len(every)
+        return model.other_strand(every[n - self.bins.stop:n - self.bins.start]).flip(0)
 
 
 def turned(pairs: kernels.Pairs) -> kernels.Pairs:
@@ -61,8 +71,30 @@ def near(pairs: kernels.Pairs, width: int) -> kernels.Pairs:
     return replace(pairs, starts=before[pairs.starts], columns=pairs.columns[kept], counts=pairs.counts[kept])
 
 
+def stretches(n: int, width: int) -> list[tuple[slice, slice]]:
+    """Cut a chromosome of ``n`` bins: the rows of each stretch, and the bins that their pairs and path terms touch."""
+    if n <= 2 * STRETCH:
+        return [(slice(0, n), slice(0, n))]
+    return [(slice(first, min(first + STRETCH, n)),
+             slice(max(0, first - MARGIN), min(first + STRETCH + width + MARGIN, n))) for first in range(0, n, STRETCH)]
+
+
+def of_bins(pairs: kernels.Pairs, bins: slice) -> kernels.Pairs:
+    """The pairs of two bins of a stretch, which are counted from its first."""
+    if bins == slice(0, pairs.n):
+        return pairs
+    begin, end = pairs.starts[bins.start], pairs.starts[bins.stop]
+    columns = pairs.columns[begin:end] - bins.start
+    kept = columns < bins.stop - bins.start
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return replace(pairs, starts=before[pairs.starts[bins.start:bins.stop + 1] - begin], columns=columns[kept],
+                   counts=pairs.counts[begin:end][kept], weight=pairs.weight[bins])
+
+
 def of_rows(pairs: kernels.Pairs, first: int, last: int) -> kernels.Pairs:
     """The same pairs with rows outside ``first`` to ``last`` (half-open) emptied."""
+    if (first, last) == (0, pairs.n):
+        return pairs
     begin, end = pairs.starts[first], pairs.starts[last]
     return replace(pairs, starts=np.clip(pairs.starts, begin, end) - begin, columns=pairs.columns[begin:end].copy(),
                    counts=pairs.counts[begin:end].copy())
@@ -70,23 +102,27 @@ def of_rows(pairs: kernels.Pairs, first: int, last: int) -> kernels.Pairs:
 
 def readings_of(one: ContactMap, chromosome: int, width: int, both_strands: bool,
                 processes: Processes = ALONE) -> list[Reading]:
-    """The map of one chromosome read forwards and, for models with strands, backwards.
+    """The map of one chromosome read forwards and, for models with strands, backwards; a long one in stretches.
 
-    ``chromosome`` is its place in the model's list. Each of several processes holds a stretch of the rows; all stretches
-    have as many tiles.
+    ``chromosome`` is its place in the model's list. Each of several processes holds a part of every stretch's rows; all
+    parts have as many tiles.
     """
     pairs = kernels.Pairs.of(one, one.bins.chromosomes[0])
     width = min(width, pairs.n)
     if width < pairs.n:
         pairs = near(pairs, width)
-    every, found = kernels.tiles(pairs.n, width), []
+    found = []
     for backwards in (False, True) if both_strands else (False,):
         read = turned(pairs) if backwards else pairs
-        tiles = kernels.holding_usable(every, read.weight > 0, width)
-        edges = np.append(tiles.row, pairs.n)
-        rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
-        found.append(Reading(chromosome, backwards, read if processes.number == 1 else of_rows(read, *rows), tiles, width,
-                             rows))
+        for own, bins in stretches(pairs.n, width):
+            here = of_bins(read, bins)
+            first, last = own.start - bins.start, own.stop - bins.start
+            tiles = kernels.tiles(here.n, width)
+            tiles = tiles.choose((tiles.row >= first) & (tiles.row < last))
+            tiles = kernels.holding_usable(tiles, here.weight > 0, width)
+            edges = np.append(tiles.row, last)
+            rows = tuple(int(edges[edge]) for edge in processes.share(len(tiles.row)))
+            found.append(Reading(chromosome, backwards, bins, of_rows(here, *rows), tiles, width, rows))
     return found
 
 

@@ -146,8 +146,7 @@ def tune(model: TrainedModel, contact_map: ContactMap, width: int, belief: Belie
     network = HiCLSTM(model.config, model.bins)
     network.load_state_dict(model.network.state_dict())
     of_vectors, of_decoder = belief.differences(network.requires_grad_(False), options.tune)
-    every = [_with_data(reading) for reading in readings(contact_map, width, model.config.strands)]
-    every = [reading for reading in every if len(reading.tiles.row)]
+    every = [reading for reading in readings(contact_map, width, model.config.strands) if len(reading.tiles.row)]
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], 1, "cosine", LEARNING_RATE,
                                least_steps=options.least_steps)
     shares = _contact_shares(contact_map)
@@ -211,25 +210,13 @@ def _contact_shares(contact_map: ContactMap) -> np.ndarray:
     return counts / counts.sum()
 
 
-def _with_data(reading: Reading) -> Reading:
-    """The reading with only those tiles that hold a pair of usable bins."""
-    so_far = np.concatenate([[0], np.cumsum(reading.pairs.weight > 0)])
-    n = reading.pairs.n
-
-    def any_usable(first, length):
-        return so_far[np.minimum(first + length, n)] > so_far[np.minimum(first, n)]
-
-    row, first_column = reading.tiles.row, reading.tiles.row + reading.tiles.distance
-    return replace(reading, tiles=reading.tiles.choose(
-        any_usable(row, kernels.LANES) & any_usable(first_column, FRAME + kernels.LANES)))
-
-
 def _loss(network: HiCLSTM, reading: Reading, chosen: np.ndarray, contact_map: ContactMap, threads: int):
     """Loss summed over the measured pairs of some tiles, and their number."""
     if contact_map.first_share is None:
         return pairs_loss(network, reading, chosen, use_lstm=network.config.use_lstm, threads=threads)
     share = contact_map.first_share[contact_map.bins.span(contact_map.bins.chromosomes[reading.chromosome])]
-    return _loss_of_fragments(network, reading, chosen, share[::-1] if reading.backwards else share, threads)
+    share = (share[::-1] if reading.backwards else share)[reading.bins]
+    return _loss_of_fragments(network, reading, chosen, share, threads)
 
 
 def _loss_of_fragments(network: HiCLSTM, reading: Reading, chosen: np.ndarray, share: np.ndarray, threads: int):
