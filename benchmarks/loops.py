@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Are called loops found on a reconstructed map? HiCCUPS as in cooltools, on the observed map and on the predicted one.
+"""Are called loops found on reconstructed maps? HiCCUPS as in cooltools, on the observed, predicted and refined map.
 
 A predicted map has expected contacts instead of counts: they are given the observed map's weights, and so its depth, and are
 called with the same settings. Told are the loops called, the share of a published list that lies within two bins of one of
@@ -25,18 +25,21 @@ from hiclstm.contacts import ContactMap  # noqa: E402
 from hiclstm.files import whole  # noqa: E402
 from hiclstm.prediction import TrainedModel  # noqa: E402
 from hiclstm.reconstruction.loops import Loops, read_loops  # noqa: E402
+from hiclstm.reconstruction.refined import refine  # noqa: E402
 
 FURTHEST = 2_000_000  # base pairs between the anchors of a loop
 NEAR = 2  # bins
 MOVED = 100_000  # base pairs, for chance
 
 
-def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path) -> None:
+def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path, refined: bool) -> None:
     """A cooler of expected raw counts: balanced expectation by the weights of its two bins, up to twice ``FURTHEST``."""
     bins, tables = contact_map.bins, []
     for name in bins.chromosomes:
         span = bins.span(name)
         band = model.expected_band(name, min(2 * FURTHEST // bins.resolution, span.stop - span.start))
+        if refined:
+            band = refine(contact_map, name, band, 1)
         weight = contact_map.weight[span]
         padded = np.concatenate([weight, np.full(band.shape[1], np.nan)])
         row, apart = np.nonzero(np.isfinite(band))
@@ -92,9 +95,10 @@ def main() -> None:
     shift = MOVED // contact_map.bins.resolution
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        predicted = Path(folder) / "predicted.cool"
-        predicted_map(contact_map, model, predicted)
-        for label, path in (("observed", given.contacts), ("predicted", predicted)):
+        predicted, corrected = Path(folder) / "predicted.cool", Path(folder) / "refined.cool"
+        predicted_map(contact_map, model, predicted, False)
+        predicted_map(contact_map, model, corrected, True)
+        for label, path in (("observed", given.contacts), ("predicted", predicted), ("refined", corrected)):
             found = called(path, contact_map.bins)
             rows.append([label, sum(len(loops.first) for loops in found.values()),
                          sum(len(loops.first) for loops in known.values()), recall(known, found),

@@ -8,6 +8,7 @@ process RECONSTRUCT_MAP {
 
     output:
     tuple val(meta), path("${meta.id}.predicted.mcool"), emit: map
+    path "${meta.id}.refined.mcool", emit: refined, optional: true
     path "${meta.id}.*.{json,tsv,svg}", emit: report
 
     script:
@@ -19,6 +20,6 @@ process RECONSTRUCT_MAP {
 
     stub:
     """
-    touch ${meta.id}.predicted.mcool ${meta.id}.reconstruct.metrics.tsv
+    touch ${meta.id}.{predicted,refined}.mcool ${meta.id}.reconstruct.metrics.tsv
     """
 }

@@ -16,7 +16,7 @@ from hiclstm.contacts import ContactMap, band_to_square, contact_probability, wr
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.metrics import MetricsTable
-from hiclstm.reconstruction import domains, loops, yardsticks
+from hiclstm.reconstruction import domains, loops, refined, yardsticks
 from hiclstm.reconstruction.evaluate import Against, check_matching, evaluate
 from hiclstm.reconstruction.scores import (
     DISTANCE_BANDS,
@@ -479,12 +479,12 @@ def test_the_script_from_files_to_files(pair, tmp_path, monkeypatch):
     written = {path.name for path in out.iterdir()}
     assert not any(name.startswith(".") for name in written)
     id = "TEST_1.50000"
-    assert {f"{id}.predicted.mcool", f"{id}.reconstruct.metrics.tsv"} <= written
+    assert {f"{id}.predicted.mcool", f"{id}.refined.mcool", f"{id}.reconstruct.metrics.tsv"} <= written
     stories = [json.loads((out / name).read_text()) for name in sorted(written) if name.endswith(".figure.json")]
     assert len(stories) == 5  # scores on 1 and on 2, frames, a map, insulation
     assert all((out / story["svg"]).stat().st_size > 1000 and story["stage"] == "reconstruct" for story in stories)
     table = pd.read_csv(out / f"{id}.reconstruct.metrics.tsv", sep="\t", dtype={"against": str})
-    assert {"1", "2"} <= set(table["against"].dropna())
+    assert {"1", "2"} <= set(table["against"].dropna()) and "refined" in set(table["method"])
     predicted = cooler.Cooler(f"{out}/{id}.predicted.mcool::/resolutions/50000")
     square = predicted.matrix(balance=True).fetch("chr1")
     assert square[20, 50] == square[50, 20] == pytest.approx(truth[20, 30])
@@ -536,3 +536,74 @@ def test_yardsticks_of_real_replicates():
               ("ceiling", "pearson_lin"): .866}
     for (method, metric), measured in wanted.items():
         assert value[method, metric, "all"] == pytest.approx(measured, abs=.0035, rel=.005), (method, metric)
+
+
+# refined maps
+
+def square_of(band: np.ndarray) -> np.ndarray:
+    n, width = band.shape
+    square = np.zeros((n, n))
+    for distance in range(width):
+        i = np.arange(n - distance)
+        square[i, i + distance] = square[i + distance, i] = band[i, distance]
+    return square
+
+
+@pytest.mark.parametrize(("width", "sigma"), [(25, 1.5), (60, 3.0), (60, 0.0)])
+def test_sums_around_a_pair_are_those_of_the_square_map(width, sigma):
+    n = 60
+    band = np.random.default_rng(0).poisson(3.0, (n, width)).astype(np.float32)
+    band[np.arange(n)[:, None] + np.arange(width) >= n] = 0
+    square = square_of(band)
+    if sigma:
+        reach = int(refined.REACH * sigma + 0.5)
+        one = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+        kernel = np.array([[one[reach + i - k] if abs(i - k) <= reach else 0 for k in range(n)] for i in range(n)])
+        square = kernel @ square @ kernel
+    found = refined.around(band, sigma)
+    for distance in range(width):
+        i = np.arange(n - distance)
+        assert np.allclose(found[i, distance], square[i, i + distance], rtol=1e-4)
+
+
+def test_a_refined_map_keeps_what_the_model_missed_and_leaves_alone_what_it_knew():
+    n, random = 240, np.random.default_rng(3)
+    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    known = 3000.0 / (5 + distance)
+    truth = known.copy()
+    truth[:80, 120:] *= 1.5  # a block and a dot that the model does not know
+    truth[150, 190] *= 4
+    counts = np.triu(random.poisson(truth))
+    rows, columns = np.nonzero(counts)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
+    one = ContactMap(Bins(("chr1",), (n * RESOLUTION,), RESOLUTION), starts, columns.astype(np.int32),
+                     counts[rows, columns].astype(np.float32), np.ones(n))
+    model = to_band(known).astype(np.float32)
+    better, same = refined.refine(one, "chr1", model, 1), refined.refine(one, "chr1", to_band(truth).astype(np.float32), 1)
+    true, seen = to_band(truth), to_band(counts.astype(float))
+
+    def error(band, of=slice(None)):
+        return np.nanmean(np.square(np.log(np.maximum(band, 0.1) / true))[of])
+
+    i, d = np.indices(true.shape)
+    block, elsewhere = (i < 80) & (i + d >= 120) & (i + d < n), (i >= 85) & (i + d < n) & ~((i == 150) & (d == 40))
+    assert error(better) < 0.3 * error(model) and error(better) < 0.3 * error(seen)
+    assert error(better, block) < 0.1 * error(model, block)
+    assert better[150, 40] > 1.4 * model[150, 40]
+    assert error(better, elsewhere) < 0.004  # of a model that is right there; the counts' own is 0.02 and more
+    assert error(same) < 0.001
+    assert np.array_equal(better, refined.refine(one, "chr1", model, 1), equal_nan=True)
+
+
+def test_pairs_that_were_not_measured_are_corrected_by_their_neighbours():
+    n = 80
+    counts = np.triu(np.full((n, n), 40))
+    counts[30] = counts[:, 30] = 0
+    rows, columns = np.nonzero(counts)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
+    weight = np.ones(n)
+    weight[30] = np.nan
+    one = ContactMap(Bins(("chr1",), (n * RESOLUTION,), RESOLUTION), starts, columns.astype(np.int32),
+                     counts[rows, columns].astype(np.float32), weight)
+    found = refined.refine(one, "chr1", np.full((n, n), 20, np.float32), 1)
+    assert found[30, 20] == pytest.approx(40, rel=0.1)

@@ -86,7 +86,7 @@ def check_matching(contact_map: ContactMap, other: ContactMap, name: str) -> Non
 
 
 def evaluate(contact_map: ContactMap, predicted_band, method: str, width: int | None, againsts: list[Against],
-             metrics: MetricsTable, *, called_loops: dict | None = None, frame: int = 150,
+             metrics: MetricsTable, *, refined_band=None, called_loops: dict | None = None, frame: int = 150,
              seed: int = 1) -> Evaluation:
     """Score a model and all yardsticks; figures go into ``metrics``.
 
@@ -97,6 +97,7 @@ def evaluate(contact_map: ContactMap, predicted_band, method: str, width: int | 
     method : the model's name (``default``, ``paper``)
     width : distances in bins, None for whole chromosomes
     againsts : what to score against; the map trained on may be among them
+    refined_band : the same function for the refined map (:mod:`.refined`), or None
     called_loops : from :func:`loops.read_loops`
     frame : bins after which the model's states start afresh
     """
@@ -124,7 +125,8 @@ def evaluate(contact_map: ContactMap, predicted_band, method: str, width: int | 
         for label, target in targets.items():
             tracks[name][f"observed {label}"] = domains.insulation(_masked(target.band, trained), 10)
         missing = ~np.isfinite(trained)
-        for made_by, band, probability in _predictions(contact_map, predicted_band, method, name, wide, trained):
+        for made_by, band, probability in _predictions(contact_map, {method: predicted_band, "refined": refined_band}, name,
+                                                       wide, trained):
             other_blur = made_by.startswith("blur ") and made_by != f"blur {sigma:g}"
             for label, target in targets.items():
                 if made_by != "replicate" or not _is_trained_on(contact_map, label, againsts):
@@ -191,10 +193,12 @@ def _is_trained_on(contact_map: ContactMap, label: str, againsts: list[Against])
     return any(against.label == label and against.contacts is contact_map for against in againsts)
 
 
-def _predictions(contact_map: ContactMap, predicted_band, method: str, chromosome: str, wide, trained):
+def _predictions(contact_map: ContactMap, band_of: dict, chromosome: str, wide, trained):
     """Each prediction in turn: its name (blurs as ``blur SIGMA``), its band, its own CP by distance or None."""
     width = trained.shape[1]
-    yield method, np.asarray(predicted_band(chromosome))[:, :width], None
+    for name, predicted_band in band_of.items():
+        if predicted_band is not None:
+            yield name, np.asarray(predicted_band(chromosome))[:, :width], None
     yield "replicate", trained, None
     yield "distance_mean", yardsticks.distance_mean(trained), yardsticks.mean_probability(
         trained, contact_map.probability_scale)
@@ -247,8 +251,8 @@ def _write_scores(found: dict, centres: dict, label: str, sigma: float, resoluti
             metrics.add(name, score.metric, score.value, against=label, stratum=score.stratum, low=score.low,
                         high=score.high, n=score.n)
     for yardstick, metric in (("replicate", "strata_above_replicate"), ("blur_best", "strata_above_best_blur")):
-        for name in (method, "svd16", "blur"):
-            if yardstick in scored and (name, yardstick) != ("blur", "blur_best"):
+        for name in (method, "refined", "svd16", "blur"):
+            if name in scored and yardstick in scored and (name, yardstick) != ("blur", "blur_best"):
                 ours, theirs = tables[name]["pearson_cp"].to_numpy(), tables[yardstick]["pearson_cp"].to_numpy()
                 told = np.isfinite(ours) & np.isfinite(theirs)
                 metrics.add(name, metric, float((ours > theirs)[told].mean()), against=label, n=int(told.sum()))

@@ -27,10 +27,12 @@ PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "
            "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7", "grey": "#7F7F7F"}
 
 # One colour a method, in every figure. Yardsticks are quiet, models are strong.
-METHOD_COLOURS = {"default": PALETTE["vermilion"], "paper": PALETTE["blue"], "distance_mean": "#B0B0B0",
+METHOD_COLOURS = {"default": PALETTE["vermilion"], "paper": PALETTE["blue"], "refined": PALETTE["orange"],
+                  "distance_mean": "#B0B0B0",
                   "svd16": PALETTE["sky"], "blur": PALETTE["green"], "replicate": PALETTE["purple"],
                   "ceiling": PALETTE["black"]}
 METHOD_NAMES = {"default": "Hi-C-LSTM, default", "paper": "Hi-C-LSTM, as in the paper",
+                "refined": "Hi-C-LSTM, refined by contacts nearby",
                 "distance_mean": "distance mean", "svd16": "rank-16 SVD", "blur": "Gaussian blur",
                 "blur_best": "best blur for each distance",
                 "replicate": "training map itself", "ceiling": "replicate ceiling"}
@@ -99,6 +101,7 @@ def save_figure(figure, path_without_suffix, *, title: str, caption: str, alt: s
                 continue  # too large, by what the picture before it tells
             held = io.BytesIO()
             figure.savefig(held, format="svg", dpi=dpi, facecolor="white", metadata={"Date": None, "Creator": None})
+            figure.set_layout_engine("none")  # laid out once: this takes longer than drawing, and stays the same
             picture = compact(held.getvalue())
             if len(picture) <= LARGEST_SVG:
                 break
