@@ -36,7 +36,7 @@ def draw_scores(found: Evaluation, path: str, *, sample: str, command: str, orde
 
     for number, (against, strata) in enumerate(found.by_distance.groupby("against", sort=False)):
         curves = smoothed_by_distance(strata)
-        listed = [found.method, "ceiling", "replicate", "blur_best", "blur", "svd16", "distance_mean"]
+        listed = [found.method, "refined", "ceiling", "replicate", "blur_best", "blur", "svd16", "distance_mean"]
         figure, panels = pyplot.subplots(2, 2, figsize=(8.5, 6), sharex=True)
         for axes, (column, words) in zip(panels.flat, PANELS.items(), strict=True):
             for method in reversed(listed):
