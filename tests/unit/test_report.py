@@ -24,6 +24,8 @@ from hiclstm.report.comparison import by_distance
 from hiclstm.report.figures import LARGEST_SVG, MAP_LEVELS, draw_triangle, save_figure, style
 from hiclstm.report.links import IN_FIGURES, OF_A_SAMPLE, Links, page_names, published
 from hiclstm.report.page import Run, write_pages
+from hiclstm.report.paging import parts
+from hiclstm.report.paper import paper_figures
 from hiclstm.report.quality import explain, facts
 from hiclstm.report.samples import gather
 from hiclstm.report.scores import answers
@@ -312,6 +314,58 @@ def test_sections_follow_the_paper_and_fold_series(tmp_path):
                               for series in section.series] for section in found}
     assert folded["reconstruct"] == [("reconstruct 300 7", ["reconstruct 301 5"]), ("reconstruct 310 6", [])]
     assert folded["perturb"] == [("perturb 700 2", []), ("perturb 750 0", ["perturb 750 1"])]
+
+
+def test_a_sample_too_large_for_a_page_is_split_with_each_variant_in_one_piece(tmp_path):
+    for name, stage, order in (("loss", "train", 210), ("one", "reconstruct", 300), ("two", "reconstruct", 301),
+                               ("map", "reconstruct", 310), ("a.variant", "perturb", 750), ("b.variant", "perturb", 750),
+                               ("a.collapsed", "perturb", 790), ("truth", "perturb", 700)):
+        save(tmp_path, name=f"GM12878_1.50000.{name}", stage=stage, order=order, title=name)
+    for variant in "ab":
+        words = dict.fromkeys(("kind", "place", "resolution", "runs", "edits", "low", "high", "limit", "wt", "alt", "delta"))
+        (tmp_path / f"GM12878_1.50000.{variant}.viewer.json").write_text(json.dumps(
+            words | {"sample": "GM12878_1.50000", "variant": variant, "wt": "x" * 30_000}))
+    (sample,) = gather(collect([tmp_path]))
+    one = 4 * max(len(figure.picture) for figure in sample.figures) // 3 + 4_000  # more than any figure takes on a page
+
+    def held(room):
+        return [([figure.title for figure in part.figures], [viewer.variant for viewer in part.viewers])
+                for part in parts(sample, room)]
+
+    everything = ["loss", "one", "two", "map", "truth", "a.variant", "b.variant", "a.collapsed"]
+    assert held(10**9) == [(everything, ["a", "b"])]
+    assert held(5 * one) == [(["loss", "one", "two", "map", "truth"], []),
+                             (["a.variant", "a.collapsed"], ["a"]), (["b.variant"], ["b"])]
+    firsts = held(4 * one)  # the first of each series before the others
+    assert firsts[0] == (["loss", "one", "map", "truth"], []) and firsts[1][0][0] == "two"
+    assert sorted(title for titles, _ in held(1) for title in titles) == sorted(everything), "nothing is lost"
+
+
+def test_where_each_figure_of_the_paper_is(tmp_path):
+    save(tmp_path, name="GM12878_1.50000.reconstruct.map.chr1", stage="reconstruct", order=310)
+    save(tmp_path, name="H1-hESC_1.50000.reconstruct.map.chr1", sample="H1-hESC_1.50000", stage="reconstruct", order=310)
+    save(tmp_path, name="comparison.distance", sample="", stage="compare", order=510)
+
+    def told():
+        found = collect([tmp_path])
+        rows = paper_figures(gather(found), [figure for figure in found.figures if not figure.sample])
+        return {one.row.number: one for one in rows}
+
+    rows = told()
+    assert [sample.cell_type for sample in rows["3g"].samples] == ["GM12878", "H1-hESC"]
+    assert rows["3g"].stage == "reconstruct" and rows["3g"].absent == "" and rows["3e, f"].across
+    assert rows["7"].absent == "not supplied: a duplication among the variants (--variants)"
+    assert "two resolutions" in rows["5a–c"].absent and "ablations.py" in rows["S13"].absent
+    save(tmp_path, name="GM12878_1.500000.reconstruct.map.chr1", sample="GM12878_1.500000", stage="reconstruct", order=310)
+    assert told()["5a–c"].absent == ""
+
+
+def test_the_summarys_target_is_the_figure_that_is_shown(tmp_path):
+    scores(tmp_path)
+    for k, target in enumerate(("1", "2", "truth")):
+        save(tmp_path, name=f"GM12878_1.50000.reconstruct.scores.{target}", stage="reconstruct", order=300 + k, title=target)
+    (sample,) = gather(collect([tmp_path]))
+    assert sample.against == "replicate 2" and [figure.title for figure in sample.figures] == ["2", "1", "truth"]
 
 
 def test_report_holds_every_figure_once_in_order_with_its_numbers(tmp_path):

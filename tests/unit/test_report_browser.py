@@ -18,7 +18,7 @@ from hiclstm.perturbation.edits import Deletion, Duplication, Variant
 from hiclstm.perturbation.viewer import write_viewer
 from hiclstm.report.collect import collect
 from hiclstm.report.comparison import comparison_figures
-from hiclstm.report.figures import draw_triangle, save_figure, style
+from hiclstm.report.figures import LARGEST_SVG, draw_triangle, save_figure, style
 from hiclstm.report.page import Run, write_pages
 from hiclstm.report.svg import compact
 
@@ -34,20 +34,25 @@ FIGURES = 5  # of each sample: a loss, a map, a wide one and two of one kind; on
 VIEWED, FAILED = "GM12878_1.50000", "WTC11_1.2000"
 
 
-def save_figures(folder: Path, k: int, sample: str, cell_type: str, resolution: int) -> None:
-    words = dict(sample=sample, command=f"train_model.py --contacts '{sample}'", caption=f"Caption of {cell_type}.")
+def save_figures(folder: Path) -> None:
+    """The figures of the first sample, and the same pictures of the others."""
+    words = dict(sample=VIEWED, command=f"train_model.py --contacts '{VIEWED}'", caption="Caption of GM12878.")
     band = np.random.default_rng(0).poisson(20, (60, 60)).astype(np.float32)
     figure, axes = pyplot.subplots()
     axes.plot([3, 2, 1])
-    save_figure(figure, folder / f"s{k}.loss", title="Training loss", alt="A falling line.", stage="train", order=210,
+    save_figure(figure, folder / "s0.loss", title="Training loss", alt="A falling line.", stage="train", order=210,
                 table=pd.DataFrame({"step": [1, 2, 3]}), **words)
     figure, axes = pyplot.subplots()
-    draw_triangle(axes, band, 0, resolution, mirrored=band, chromosome="chr22")
-    save_figure(figure, folder / f"s{k}.map", title="Map", alt="A triangle.", stage="reconstruct", order=310, **words)
+    draw_triangle(axes, band, 0, 50_000, mirrored=band, chromosome="chr22")
+    save_figure(figure, folder / "s0.map", title="Map", alt="A triangle.", stage="reconstruct", order=310, **words)
     for name, title, order in (("one", "First of a kind", 400), ("two", "Second of a kind", 401), ("wide", "Wide", 410)):
         figure, axes = pyplot.subplots(figsize=(12, 3) if name == "wide" else (5, 3))
         axes.plot([1, 2, 1])
-        save_figure(figure, folder / f"s{k}.{name}", title=title, alt="A line.", stage="classify", order=order, **words)
+        save_figure(figure, folder / f"s0.{name}", title=title, alt="A line.", stage="classify", order=order, **words)
+    for said in sorted(folder.glob("s0.*.figure.json")):
+        for k, (cell_type, replicate, resolution) in enumerate(SAMPLES[1:], 1):
+            own = {"sample": f"{cell_type}_{replicate}.{resolution}", "caption": f"Caption of {cell_type}."}
+            (folder / said.name.replace("s0", f"s{k}")).write_text(json.dumps(json.loads(said.read_text()) | own))
 
 
 def save_maps(folder: Path) -> None:
@@ -69,13 +74,13 @@ def report(tmp_path_factory) -> Path:
     """A report of six samples, one of them named to do harm, one failed, one figure without its picture."""
     folder = tmp_path_factory.mktemp("report")
     for k, (cell_type, replicate, resolution) in enumerate(SAMPLES):
-        save_figures(folder, k, f"{cell_type}_{replicate}.{resolution}", cell_type, resolution)
         table = MetricsTable(cell_type, replicate, resolution, "reconstruct")
         for method, value in {"default": 0.9 - k / 50, "blur": 0.84, "ceiling": 0.95}.items():
             for stratum in ("all", "0-500000", "500000-2000000"):
                 for metric in ("pearson_lin", "scc_h0", "r2_cp"):
                     table.add(method, metric, value, against="2" if replicate == "1" else "1", stratum=stratum)
         table.write(folder / f"s{k}.reconstruct.metrics.tsv")
+    save_figures(folder)
     save_maps(folder)
     quality = {"verdict": "shallow", "contacts": {"cis": 2e7},
                "chromosomes": {"chr22": {"bins": 704, "balancing": {"name": "KR"}}}}
@@ -88,6 +93,27 @@ def report(tmp_path_factory) -> Path:
     found.figures += collect(comparison_figures(found.metrics, folder / "report", command="make_report.py")).figures
     found.metrics.to_csv(folder / "metrics.tsv", sep="\t", index=False)
     return write_pages(found, folder, Run(parameters={"seed": 1, "input": BAD}))[0]
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory) -> list[Path]:
+    """The pages of a sample with 60 variants, each with a figure and maps as large as they may be."""
+    folder = tmp_path_factory.mktemp("crowded")
+    save_maps(folder)
+    maps = json.loads((folder / f"{VIEWED}.copied.viewer.json").read_text())
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 1])
+    save_figure(figure, folder / f"{VIEWED}.copied.variant", title="copied: DUP", alt="A line.", caption="A change.",
+                stage="perturb", order=750, sample=VIEWED, command="perturb_genome.py --variants v.vcf")
+    svg = folder / f"{VIEWED}.copied.variant.svg"
+    svg.write_bytes(svg.read_bytes() + b"<!--" + b"x" * (LARGEST_SVG - svg.stat().st_size - 8) + b"-->\n")
+    words = json.loads((folder / f"{VIEWED}.copied.variant.figure.json").read_text())
+    for k in range(58):
+        name = f"{VIEWED}.more{k}"
+        (folder / f"{name}.viewer.json").write_text(json.dumps(maps | {"variant": f"more{k}", "filling": "x" * 60_000}))
+        (folder / f"{name}.variant.figure.json").write_text(json.dumps(words | {"title": f"more{k}: DUP"}))
+    (folder / "report").mkdir()
+    return write_pages(collect([folder]), folder, Run())[1:]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +131,7 @@ def visit(browser, report):
     """Open a page in a window of some size and colour scheme; complaints and requests are kept with the page."""
     contexts = []
 
-    def opened(sample="", width=1280, height=900, scheme="light", **more):
+    def opened(sample: str | Path = "", width=1280, height=900, scheme="light", **more):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **more)
         contexts.append(context)
         page = context.new_page()
@@ -113,7 +139,8 @@ def visit(browser, report):
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("request", lambda request: page.requests.append(request.url))
-        page.goto((report.parent / "report" / f"{sample}.html" if sample else report).as_uri())
+        path = report.parent / "report" / f"{sample}.html" if sample else report
+        page.goto((sample if isinstance(sample, Path) else path).as_uri())
         return page
 
     yield opened
@@ -136,31 +163,35 @@ def pages(report: Path) -> list[Path]:
 
 # every page
 
-def test_every_figure_is_seen_and_nothing_is_fetched(visit, report):
+def test_every_figure_is_seen_every_link_leads_somewhere_and_nothing_is_fetched(visit, report):
     assert len(pages(report)) == 1 + len(SAMPLES) + 1
     for path in pages(report):
         page = visit(path.stem if path != report else "")
         page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
         until(page, "[...document.images].every(image => image.complete)")
-        seen = page.eval_on_selector_all("figure > img", "all => all.map(i => [i.naturalWidth > 0, i.alt.length > 0])")
+        seen = page.eval_on_selector_all("figure > img", "all => all.map(i => [i.naturalWidth > 0 && i.checkVisibility(), "
+                                         "i.alt.length > 0])")
         assert seen == [[True, True]] * {"report": 1, FAILED: 0}.get(path.stem, FIGURES)
+        parts = "[f.querySelector('h3'), f.querySelector('figcaption p'), f.querySelector('.command code')]"
+        said = page.eval_on_selector_all("figure", f"all => all.map(f => {parts}.map(e => Boolean(e?.textContent.trim())))")
+        assert all(all(one) for one in said), "a title, a sentence and a command each"
+        check_links(page, path)
         assert page.complaints == []
         assert [url for url in page.requests if not url.startswith("data:")] == [path.as_uri()]
 
 
-def test_every_link_leads_somewhere(visit, report):
-    for path in pages(report):
-        page = visit(path.stem if path != report else "")
-        addresses = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
-        ids = set(page.eval_on_selector_all("[id]", "all => all.map(element => element.id)"))
-        for address in addresses:
-            parts = urlsplit(address)
-            assert not parts.scheme and not parts.netloc
-            if parts.path:
-                assert (path.parent / unquote(parts.path)).exists(), address
-            else:
-                assert unquote(parts.fragment) in ids, address
-        assert any(address.endswith(".tsv") for address in addresses) or path.stem == FAILED
+def check_links(page, path: Path) -> None:
+    """Files that are there, places on this page, and, but for a sample that failed, tables."""
+    addresses = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
+    ids = set(page.eval_on_selector_all("[id]", "all => all.map(element => element.id)"))
+    for address in addresses:
+        parts = urlsplit(address)
+        assert not parts.scheme and not parts.netloc
+        if parts.path:
+            assert (path.parent / unquote(parts.path)).exists(), address
+        else:
+            assert unquote(parts.fragment) in ids, address
+    assert any(address.endswith(".tsv") for address in addresses) or path.stem == FAILED
 
 
 def test_pages_are_small(report):
@@ -179,11 +210,34 @@ def test_a_name_does_not_run(visit, report):
 
 
 @pytest.mark.parametrize("sample", ["", VIEWED, FAILED])
-@pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_no_width_overflows(visit, width, sample):
-    page = visit(sample, width=width)
+def test_no_width_overflows(visit, sample):
+    page = visit(sample)
     page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (1280, 800, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_sixty_variants_are_spread_over_pages_that_stay_small(visit, crowded):
+    assert len(crowded) > 1 and all(path.stat().st_size < 5_000_000 for path in crowded)
+    shown, listed = [], []
+    for path in crowded:
+        page = visit(path)
+        page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+        until(page, "[...document.images].every(image => image.complete && (image.naturalWidth > 0 || !image.src))")
+        options = page.locator("select option").all_inner_texts()
+        titles = page.locator("figure > h3").all_inner_texts()
+        assert len(options) == len(page.locator("figure > img").all()) + ("lost (DEL)" in options)
+        assert all(f"{option.partition(' ')[0]}: DUP" in titles for option in options if option != "lost (DEL)")
+        shown += options
+        links = page.locator(".pages a")
+        listed.append([link.get_attribute("href") for link in links.all()])
+        assert Viewer(page).press("+").startswith("chr1:") and page.complaints == []
+    assert len(shown) == len(set(shown)) == 60, "each variant is on one page"
+    names = [path.name for path in crowded]
+    assert listed == [[name for name in names if name != path.name] for path in crowded], "each page leads to the others"
+    page.get_by_role("link", name=f"Page 1 of {len(names)}").click()
+    assert page.get_by_role("heading", level=1).inner_text().startswith("GM12878, replicate 1, 50 kb")
 
 
 def luminance(colour: str) -> float:
@@ -195,9 +249,9 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("sample, selectors", [
     ("", ["body", "header p", "nav a", "small", "small.beaten", ".verdict.failed", ".verdict.shallow", "figcaption",
-          ".command summary", ".terms dd"]),
+          ".command summary", ".terms dd", ".paper td", ".stages td"]),
     (VIEWED, ["body", "header p", "nav a", "caption", ".glance dt", ".quiet", ".more > summary", "output", "canvas",
-              ".scale"])])
+              ".scale", ".terms dd", ".tools label", ".tools select", ".tools button", ".takeaway button", "pre"])])
 def test_text_stands_out_in_light_and_dark(visit, sample, selectors, scheme):
     page = visit(sample, scheme=scheme)
     ground = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))

@@ -170,8 +170,7 @@ def enrichment_figure(table: pd.DataFrame, path: str, *, matched_on: str, sample
             rows = own[own["subset"] == subset]
             at = rows["element"].map(order.index)
             clear = rows["fdr"] < 0.05
-            label = "all bins" if subset == "all" else "bins without CTCF"
-            axes.plot(rows["effect"][clear], at[clear], marker=marker, linestyle="none", color=colour, label=label)
+            axes.plot(rows["effect"][clear], at[clear], marker=marker, linestyle="none", color=colour)
             axes.plot(rows["effect"][~clear], at[~clear], marker=marker, linestyle="none", color=colour,
                       markerfacecolor="white")
         axes.axvline(0.5, color="#808080", linewidth=0.8)
@@ -180,7 +179,10 @@ def enrichment_figure(table: pd.DataFrame, path: str, *, matched_on: str, sample
         axes.set_xlim(0, 1)
         axes.set_xlabel("chance to score higher")
         axes.set_title(words_of(kind))
-        axes.legend(loc="lower right", fontsize=8)
+    marks = [axes.plot([], [], marker=marker, linestyle="none", color=PALETTE["grey"])[0] for _, marker in
+             zip(subsets, "os", strict=False)]
+    figure.legend(marks, ["all bins" if subset == "all" else "bins without CTCF" for subset in subsets],
+                  loc="outside right center")
     save_figure(figure, path, stage="attribute", sample=sample, order=640, command=command, table=table,
                 title="Binding sites ranked",
                 caption="Chance that a bin with the site scores higher than a bin without it on the same chromosome, "
@@ -190,16 +192,17 @@ def enrichment_figure(table: pd.DataFrame, path: str, *, matched_on: str, sample
 
 def truth_figure(aurocs: pd.DataFrame, path: str, *, sample: str, command: str) -> None:
     """How well each score ranks the simulated barriers."""
-    figure, axes = pyplot.subplots(figsize=(4.6, 0.8 + 0.4 * len(aurocs)))
+    figure, axes = pyplot.subplots(figsize=(5.4, 0.8 + 0.4 * len(aurocs)))
     at = np.arange(len(aurocs))[::-1]
     axes.barh(at, aurocs["strong"], height=0.36, color=PALETTE["vermilion"], label="sites that make boundaries")
     axes.barh(at - 0.38, aurocs["any"], height=0.36, color=PALETTE["sky"], label="any site")
     axes.axvline(0.5, color="#404040", linewidth=0.8)
     axes.set_yticks(at - 0.19, [words_of(name) for name in aurocs["score"]])
     axes.set_xlim(0, 1)
-    axes.set_xlabel("AUROC of barrier sites against bins without a site")
+    axes.set_xlabel("AUROC")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path, stage="attribute", sample=sample, order=650, command=command, table=aurocs,
                 title="Do the scores find the barriers?",
-                caption="Area under the curve of ranking bins by each score, where the simulated truth has a barrier.",
+                caption="Area under the ROC curve of ranking bins by each score: bins where the simulated truth has a "
+                        "barrier site against bins without one. Line: chance.",
                 alt="Bars of AUROC by score.")

@@ -205,8 +205,8 @@ def _write(folder: Path, together: Libraries, kept: dict[str, Balancing], sample
     probability = record["probability"]
     save_figure(quality_of.draw(record), folder / f"{sample.id}.qc", title=f"Quality of {sample.id}",
                 caption="Left: balanced contacts of a pair of usable bins against distance. Right: contact probability "
-                        f"(Eq. 1, counts times {probability['scale']:.3g}) of non-zero pairs. Verdict: "
-                        f"{record['verdict']} at this resolution.",
+                        f"exp(−8/v) of non-zero pairs (Eq. 1 of the paper), v their balanced contacts times "
+                        f"{probability['scale']:.3g}. Verdict: {record['verdict']} at this resolution.",
                 alt=f"{sample.id}: contacts fall with distance; the median contact probability is "
                     f"{probability['median']:.2f}, 5th to 95th percentile {probability['low']:.2f} to "
                     f"{probability['high']:.2f}.",

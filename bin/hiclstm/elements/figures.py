@@ -164,7 +164,7 @@ def _confusion_figure(outcome, path: str, *, order, sample, command) -> None:
     share = count / np.maximum(count.sum(1, keepdims=True), 1)
     size = 1.9 + 0.42 * len(task.classes)
     figure, axes = pyplot.subplots(figsize=(size + 1, size))
-    image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues")
+    image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")  # square cells would push the label off
     if len(task.classes) <= 12:
         for row, column in np.ndindex(*share.shape):
             axes.text(column, row, f"{share[row, column]:.2f}".lstrip("0"), ha="center", va="center", fontsize=8,
@@ -178,7 +178,7 @@ def _confusion_figure(outcome, path: str, *, order, sample, command) -> None:
     table = pd.DataFrame(count, columns=task.classes)
     table.insert(0, "annotated", task.classes)
     save_figure(figure, path, stage="classify", sample=sample, order=order, command=command, table=table,
-                title=f"Which {task.element} is taken for which",
+                title=f"Classes taken for each other: {task.element.replace('_', ' ')}",
                 caption=f"Held-out bins by annotated and predicted class, as shares of a row, from "
                         f"{name_of(outcome.representation)} by {CLASSIFIER_NAMES[outcome.classifier]}; accuracy "
                         f"{outcome.values['accuracy'].value:.2f}." +

@@ -223,8 +223,10 @@ def cell_type_figure(table: pd.DataFrame, base: str, *, command: str, order: int
     axis.set_xlabel("Pearson r of log contacts, mean over distances")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     save_figure(figure, base, title="Representations and decoders across cell types", stage="compare", sample="",
-                order=order, caption="Mean correlation over distances on tested rows, 95 % bootstrap intervals; a line "
-                "reads cell type and replicate learned from, resolution, and the replicate tested on.",
+                order=order, caption="Mean correlation over distances on rows that no decoder was trained on, 95 % "
+                "bootstrap intervals. A line reads cell type and replicate learned from, resolution, and the replicate "
+                "tested on; a method reads representation–decoder (FC: fully connected), without a decoder it is a whole "
+                "model.",
                 alt="Points with error bars for each cell type and method.", command=command, table=own)
 
 

@@ -14,15 +14,17 @@ from ..metrics import STAGES
 from . import quality, words
 from .collect import VIEWER, Collected, Figure, Viewer
 from .links import PAGES, Links, page_names
+from .paging import Part, parts
+from .paper import paper_figures
 from .samples import Sample, gather
 from .scores import ANSWERS, SCORES
 from .sections import WORDS, sections
 from .supplied import not_supplied
 
-WIDE = 840  # CSS pixels
+WIDE = 700  # CSS pixels; drawn for more, a figure's letters would be too small in half of the page's width
 HERE = Path(__file__).parent
 # What a run keeps beside its results: file below the results' folder, and its words.
-RECORDS = {"metrics.tsv": "every figure, one a row (TSV)", "pipeline_info/versions.tsv": "software versions",
+RECORDS = {"metrics.tsv": "every number, one a row (TSV)", "pipeline_info/versions.tsv": "software versions",
            "pipeline_info/trace.tsv": "tasks, their times and memory", "pipeline_info/timeline.html": "timeline",
            "pipeline_info/parameters.json": "parameters"}
 
@@ -47,16 +49,28 @@ class Run:
 
 
 def write_pages(found: Collected, output: Path, run: Run) -> list[Path]:
-    """Write ``report.html`` and ``report/<id>.html`` into ``output``; the pages' paths, the index first."""
+    """Write ``report.html`` and the samples' ``report/<id>.html`` into ``output``; the pages' paths, the index first.
+
+    What one page of a sample has no room for goes to ``report/<id>-page-2.html`` and so on.
+    """
     output = Path(output)
     samples = gather(found, run.expected)
-    names = page_names([sample.name for sample in samples])
-    index, pages = output / "report.html", [output / PAGES / names[sample.name] for sample in samples]
-    for k, (sample, path) in enumerate(zip(samples, pages, strict=True)):
+    split = {sample.name: parts(sample) for sample in samples}
+    names = page_names([*split, *(further(name, part) for name, own in split.items() for part in own[1:])])
+    written = [output / "report.html"]
+    for k, sample in enumerate(samples):
         near = {"previous": samples[k - 1] if k else None, "next": samples[k + 1] if k + 1 < len(samples) else None}
-        _write(path, render_sample(sample, names, Links(output, path.parent, run.as_published), near))
-    _write(index, render_index(found, samples, names, Links(output, output, run.as_published), run))
-    return [index, *pages]
+        for part in split[sample.name]:
+            written.append(output / PAGES / names[further(sample.name, part)])
+            links = Links(output, written[-1].parent, run.as_published)
+            _write(written[-1], render_sample(sample, part, split[sample.name], names, links, near))
+    _write(written[0], render_index(found, samples, names, Links(output, output, run.as_published), run))
+    return written
+
+
+def further(name: str, part: Part) -> str:
+    """What a page of a sample is known by in the pages' names."""
+    return name if part.number == 1 else f"{name}-page-{part.number}"
 
 
 def render_index(found: Collected, samples: list[Sample], names: dict[str, str], links: Links, run: Run) -> str:
@@ -67,17 +81,24 @@ def render_index(found: Collected, samples: list[Sample], names: dict[str, str],
         "index.html", ["page.js"], links, title=run.title, version=__version__, samples=samples, names=names, pages=PAGES,
         failed=[sample for sample in samples if sample.failure], columns=SCORES | ANSWERS,
         stages=[(stage, *WORDS[stage], sum(stage in sample.stages for sample in samples)) for stage in STAGES],
-        across=across, problems=found.problems, missing=not_supplied(found), parameters=_given(run.parameters),
+        across=across, paper=paper_figures(samples, across), problems=found.problems, missing=not_supplied(found),
+        parameters=_given(run.parameters),
         records={path: said for path, said in RECORDS.items()
                  if run.as_published or path == "metrics.tsv" or (links.results / path).exists()})
 
 
-def render_sample(sample: Sample, names: dict[str, str], links: Links, near: dict[str, Sample | None]) -> str:
-    """A sample's page as text."""
-    scripts = ["page.js", "viewer.js"] if sample.viewers else ["page.js"]
-    return _render("sample.html", scripts, links, title=sample.label, sample=sample, names=names, near=near,
-                   sections=sections(sample.figures, sample.viewers, {"reconstruct"} if sample.tables else set()),
-                   columns=SCORES | ANSWERS, chromosome_columns=quality.CHROMOSOME_COLUMNS)
+def render_sample(sample: Sample, part: Part, split: list[Part], names: dict[str, str], links: Links,
+                  near: dict[str, Sample | None]) -> str:
+    """One of a sample's pages as text: ``part`` of ``split``."""
+    scripts = ["page.js", "viewer.js"] if part.viewers else ["page.js"]
+    also = {"reconstruct"} if sample.tables and part.number == 1 else set()
+    if len(split) > 1 and part.number == 1 and sample.viewers:
+        also.add("perturb")
+    return _render("sample.html", scripts, links, title=sample.label, sample=sample, part=part, near=near,
+                   addresses=[names[further(sample.name, other)] for other in split], split=split, names=names,
+                   sections=sections(part.figures, part.viewers, also), columns=SCORES | ANSWERS,
+                   chromosome_columns=quality.CHROMOSOME_COLUMNS,
+                   variants=links.to(beside(sample.viewers[0], f"{sample.name}.variants.tsv")) if sample.viewers else "")
 
 
 def _render(template: str, scripts: list[str], links: Links, **values) -> str:
@@ -95,11 +116,13 @@ def _render(template: str, scripts: list[str], links: Links, **values) -> str:
 def maps(viewer: Viewer, links: Links) -> list[tuple[str, str]]:
     """The names and addresses of a variant's maps, and of what the viewer draws."""
     stem = viewer.file.name.removesuffix(VIEWER)
-    files = [(name, f"{stem}.{kind}.mcool") for name, kind in (("WT", "wt"), ("ALT", "alt"), ("Δ", "delta"))]
-    # In the published layout maps lie one folder above figures.
-    lying = [(name, next((folder / file for folder in viewer.file.parents[:2] if (folder / file).exists()), Path(file)))
-             for name, file in files]
-    return [(name, address) for name, file in [*lying, ("JSON", viewer.file)] if (address := links.to(file))]
+    files = [(name, beside(viewer, f"{stem}.{kind}.mcool")) for name, kind in (("WT", "wt"), ("ALT", "alt"), ("Δ", "delta"))]
+    return [(name, address) for name, file in [*files, ("JSON", viewer.file)] if (address := links.to(file))]
+
+
+def beside(viewer: Viewer, file: str) -> Path:
+    """A result of the stage that a viewer is of; in the published layout it lies one folder above figures."""
+    return next((folder / file for folder in viewer.file.parents[:2] if (folder / file).exists()), Path(file))
 
 
 def _write(path: Path, page: str) -> None:

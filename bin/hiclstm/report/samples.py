@@ -79,9 +79,7 @@ def _fill(sample: Sample, found: Collected) -> None:
     rows = found.metrics
     rows = rows[(rows["cell_type"] == sample.cell_type) & (rows["replicate"] == sample.replicate)
                 & (rows["resolution"] == str(sample.resolution))]
-    sample.figures = [figure for figure in found.figures if figure.sample == sample.name]
     sample.viewers = [viewer for viewer in found.viewers if viewer.sample == sample.name]
-    sample.stages = {*rows["stage"], *(figure.stage for figure in sample.figures)}
     sample.failure = found.failures.get(sample.name, sample.failure)
     record = found.quality.get(sample.name, {})
     sample.quality, sample.chromosomes = quality.facts(record), quality.chromosomes(record)
@@ -98,6 +96,10 @@ def _fill(sample: Sample, found: Collected) -> None:
     models = [name for name in MODELS if name in set(scored["method"]) | set(trained["method"])]
     sample.method = models[0] if models else ""
     target = target_of(scored, sample.replicate)
+    # Of the figures of reconstruction that of the summary's target comes first: the others are folded beneath it.
+    sample.figures = sorted((figure for figure in found.figures if figure.sample == sample.name), key=lambda figure: (
+        figure.order // 10, not figure.name.endswith(f".reconstruct.scores.{target}"), figure.order))
+    sample.stages = {*rows["stage"], *(figure.stage for figure in sample.figures)}
     if target is not None:
         sample.against = target_name(target, sample.replicate)
     sample.scores = {**reconstruction(rows, target, sample.method), **answers(rows, sample.method)}

@@ -22,6 +22,24 @@ WORDS = {
                  "transfer_model.py"),
 }
 
+# stage -> the words that its tables and figures take for granted
+EXPLAINED = {
+    "train": "The loss of the default model is Poisson's of the counts, without terms that no prediction changes, so it may "
+             "be negative; that of the paper's model is the mean squared error of contact probability. Lower is better.",
+    "reconstruct": "In the table r is Pearson's, of balanced contacts, of their logarithm, of contact probability, and in "
+                   "bands of distance, each the mean over distances; SCC is the stratum-adjusted correlation coefficient "
+                   "(HiCRep); deviance is Poisson's per pair of bins on the raw counts, lower is better.",
+    "compare": "A method reads representation–decoder: vectors that one method learned, and the small network (LSTM, CNN or "
+               "fully connected, FC) that was trained anew to make the map from them, of contact probability or, where it "
+               "says so, of counts. Names without a decoder are whole models.",
+    "attribute": "Attribution: how much of the predicted contacts a bin's vector carries (integrated gradients from a "
+                 "baseline vector; negative where the bin lowers contacts). Barrier cost: what the model charges contacts "
+                 "that pass over the bin. Effect of its loss: change of log contacts across the bin when its vector becomes "
+                 "that of its neighbourhood.",
+    "perturb": "WT is the wild type, ALT the variant. Pairs are compared at the same two loci before and after; change "
+               "beyond distance leaves out what a changed distance alone does.",
+}
+
 
 @dataclass
 class Series:
@@ -38,6 +56,7 @@ class Section:
     stage: str
     heading: str
     question: str
+    explained: str
     series: list[Series]
     viewers: list[Viewer] = field(default_factory=list)
 
@@ -54,7 +73,7 @@ def sections(figures: list[Figure], viewers: list[Viewer], also: set[str]) -> li
         shown = list(viewers) if stage == "perturb" else []
         if own or shown or stage in also:
             heading, question, _ = WORDS.get(stage, (stage.capitalize(), "", ""))
-            found.append(Section(stage, heading, question, _series(own), shown))
+            found.append(Section(stage, heading, question, EXPLAINED.get(stage, ""), _series(own), shown))
     return found
 
 
