@@ -101,7 +101,7 @@ class MapViewer {
     const ends = this.layer === "delta" ? [`÷ ${(2 ** limit).toPrecision(2)}`, `× ${(2 ** limit).toPrecision(2)}`]
       : [this.map.low, this.map.high].map(power => this.amount(10 ** power));
     low.textContent = ends[0];
-    high.textContent = ends[1] + (this.layer === "delta" ? "" : " expected contacts");
+    high.textContent = ends[1] + (this.layer === "delta" ? ", ALT over WT" : " expected contacts");
     bar.style.background = `linear-gradient(to right, ${(this.layer === "delta" ? DIVERGING : SEQUENTIAL).join()})`;
     this.draw();
   }
