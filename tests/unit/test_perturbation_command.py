@@ -97,6 +97,11 @@ def test_everything_at_once(supplied, command, tmp_path):
     figures = [json.loads(path.read_text()) for path in out.glob("*.figure.json")]
     assert len(figures) >= 6
     assert all(700 <= figure["order"] < 800 and (out / figure["svg"]).stat().st_size > 1000 for figure in figures)
+    captions = {figure["title"]: figure["caption"] for figure in figures}
+    assert "no pair can be compared" in captions["end: DEL at chr1:2,400,000-2,600,000"]
+    assert not any(" nan" in caption for caption in captions.values())
+    order = {figure["svg"].split(".")[-2]: figure["order"] for figure in figures if ".window" not in figure["svg"]}
+    assert order["perturb_truth"] < order["variant"] < order["collapsed"] < order["distance"] < order["knockout"]
     assert not list(out.glob(".writing*"))
 
 

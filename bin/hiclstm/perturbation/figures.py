@@ -8,7 +8,7 @@ from matplotlib.colors import LogNorm
 from ..genome import Bins
 from ..reconstruction.domains import insulation
 from ..report.figures import DIFFERENCE_COLOURS, MAP_COLOURS, PALETTE, difference_norm, draw_triangle, genome_axis
-from .edits import Variant
+from .edits import Variant, chromosome_of
 from .effects import INSULATION_REACH, Loops
 from .experiments import DomainEffect, SetEffect
 from .readings import Reading
@@ -91,9 +91,10 @@ def _draw_segments(axes, reading: Reading, start: int, genes: pd.DataFrame | Non
                 held = np.flatnonzero((piece >= low) & (piece < high)) + first
                 axes.plot([start + held[0] * resolution, start + (held[-1] + 1) * resolution], [0.2, 0.2],
                           color=PALETTE["black"], linewidth=3, alpha=0.5, solid_capstyle="butt")
-        axes.text(0.005, 0.2, "genes", transform=axes.transAxes, va="center", fontsize=7)
     axes.set_ylim(0, 1.1)
-    axes.set_yticks([])
+    rows = {0.75: "pieces"} | ({0.2: "genes"} if genes is not None and len(genes) else {})
+    axes.set_yticks(list(rows), rows.values())
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
 
@@ -235,14 +236,15 @@ def duplication_figure(tables: dict[str, pd.DataFrame], errors: pd.DataFrame, wi
             for line in (axis.axhline, axis.axvline):
                 line((edge - offset) * bins.resolution / 1e6, color=PALETTE["blue"], linewidth=0.6)
         axis.set_title(name.replace("_", " "))
-        axis.set_xlabel("Mb")
+        axis.set_xlabel(f"{chromosome_of(bins, low)} (Mb)")
     figure.colorbar(image, ax=axes[0, :len(tables)], label="expected contacts", shrink=0.7)
     if len(errors):
         wide = errors.pivot(index="block", columns="method", values="error")
         wide.plot.barh(ax=axes[0, -1], color=COLOURS, legend=True)
-        axes[0, -1].set_xlabel("mean squared error of CP")
+        axes[0, -1].set_xlabel("mean squared error\nof contact probability")
         axes[0, -1].set_ylabel("")
-        axes[0, -1].legend(fontsize=6)
+        axes[0, -1].legend([str(name).replace("_", " ") for name in wide.columns], fontsize=8,
+                           loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -261,8 +263,9 @@ def truth_figure(cases: pd.DataFrame, model: str):
             if len(values):
                 axes.hlines(values.mean(), place - 0.11, place + 0.11, color=COLOURS[k], linewidth=2)
     axes.axhline(0, color=PALETTE["black"], linewidth=0.6)
-    axes.set_xticks(range(len(kinds)), kinds)
+    names = {"barrier": "barrier\nremoved", "flip": "site turned\nround"}
+    axes.set_xticks(range(len(kinds)), [names.get(kind, kind) for kind in kinds])
     axes.set_ylim(-1, 1)
     axes.set_ylabel("Pearson r, predicted and\ntrue change beyond distance")
-    axes.legend(loc="lower right", ncols=3, fontsize=8)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8)
     return figure

@@ -152,10 +152,13 @@ class Stage:
         write_maps(self.output, f"{self.id}.{variant.name}", self.reader, variant, reading,
                    {"sample": self.id, "model": self.method, "probability_scale": self.scale, "command": self.command})
         figure, track = figures.variant_figure(reading, variant, self.genes, self.loops)
-        chance = f"p = {row.p:.2g} against {row.random_loci} matched random loci" if row.random_loci else "no null"
-        self._save(figure, f"{variant.name}.variant", 750, f"{variant.name}: {variant.kind} at {variant.place}",
+        chance = (f"p = {row.p:.2g} against {row.random_loci} matched random loci" if row.random_loci and np.isfinite(row.p)
+                  else "There is no p-value: " + ("no pair can be compared" if row.random_loci else "no random loci"))
+        rings = "; rings: loops" if self.loops is not None else ""
+        self._save(figure, f"{variant.name}.variant", 710, f"{variant.name}: {variant.kind} at {variant.place}",
                    "Expected contacts of the same loci before and after, and the change beyond what the change of "
-                   f"distance alone does; below, the pieces of the reference, genes and insulation. {chance}.",
+                   f"distance alone does{rings}. Below: the pieces of the reference, each with the place of its lower end, "
+                   f"genes, and insulation, whose valleys are domain boundaries. {chance}.",
                    f"Contact triangles before and after the variant {variant.name}, their difference and the "
                    "insulation along the rearranged chromosome.", track)
         if len(variant.edits) == 1 and isinstance(variant.edits[0], Duplication):
@@ -181,7 +184,7 @@ class Stage:
             tables = {name: table, **tables}
         low, high = int(reading.order.min()), int(reading.order.max()) + 1
         figure = figures.duplication_figure(tables, errors, (low, high), (start, end), self.bins)
-        self._save(figure, f"{variant.name}.collapsed", 790, f"{variant.name} as Hi-C on the reference sees it",
+        self._save(figure, f"{variant.name}.collapsed", 720, f"{variant.name} as Hi-C on the reference sees it",
                    "Expected contacts with the reads of both copies summed, as they cannot be told apart: the model's, "
                    "the paper's baseline (wild-type pixels, mean of the distance within the duplicated region) and the "
                    "better baseline (pixels moved with their loci and summed over the copies).",
@@ -229,9 +232,9 @@ class Stage:
         oriented = self._orientation_sets()
         rows = []
         for name, order, title, sets in (
-                ("knockouts", 710, "Knockout of CTCF and cohesin sites, four methods", by_all_methods),
-                ("factors", 720, "Knockout of binding sites", by_one),
-                ("orientation", 730, "CTCF orientation replaced at loop anchors", oriented)):
+                ("knockouts", 730, "Knockout of CTCF and cohesin sites, four methods", by_all_methods),
+                ("factors", 740, "Knockout of binding sites", by_one),
+                ("orientation", 750, "CTCF orientation replaced at loop anchors", oriented)):
             effects = [self._read_set(sites) for sites in sets if sites.variants]
             effects = [effect for effect in effects if len(effect.profile)]
             if effects:
@@ -310,7 +313,7 @@ class Stage:
                                  low=np.expm1(low), high=np.expm1(high), n=n)
         if effects:
             figure, table = figures.domains_figure(effects, self.bins.resolution)
-            self._save(figure, "domains.knockout", 740, "Domain boundaries knocked out, with and without CTCF",
+            self._save(figure, "domains.knockout", 760, "Domain boundaries knocked out, with and without CTCF",
                        "Mean log2 change beyond distance after both boundary bins of each domain were knocked out "
                        f"({method}), domains scaled to ten cells.",
                        "Average maps of change over domains with and without CTCF at their boundaries.", table)

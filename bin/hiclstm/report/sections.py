@@ -64,7 +64,7 @@ class Section:
 def sections(figures: list[Figure], viewers: list[Viewer], also: set[str]) -> list[Section]:
     """The stages that have figures, viewers or a place in ``also``, each with its series.
 
-    A series is what follows one another in a stage with the same ten of ``order``: 620, 621, 622, and every 750. Figures of
+    A series is what follows one another in a stage with the same ten of ``order``: 620, 621, 622, and every 710. Figures of
     a stage of no known name come last.
     """
     found = []
