@@ -54,7 +54,8 @@ def draw_scores(found: Evaluation, path: str, *, sample: str, command: str, orde
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4)
         save_figure(
-            figure, f"{path}.scores.{_plain(against)}", title=f"Reconstruction against distance, scored on {against}",
+            figure, f"{path}.scores.{_plain(against)}",
+            title=f"Reconstruction against distance, scored on {_short(against)}",
             caption=f"Mean score of the strata (one distance on one chromosome) of {sample}, scored against "
                     f"{_described(against)}. A map that knows only distance scores 0 in correlation. The blur's width "
                     f"({found.sigma:g} bins) was chosen on held-out contacts of the training map; the best blur for "
@@ -137,13 +138,13 @@ def draw_insulation(found: Evaluation, region: Region, resolution: int, path: st
     colours = iter(["black", "sky", "green", "purple", "orange"])
     for column in shown.columns.drop("start"):
         predicted = column == "predicted"
-        axes.plot(shown["start"], shown[column], label=f"{column} ({found.method})" if predicted else column,
+        axes.plot(shown["start"], shown[column], label=_track(column, found.method),
                   color=colour_of(found.method) if predicted else PALETTE[next(colours, "grey")],
                   linewidth=1.6 if predicted else 1.1, linestyle="--" if predicted else "-")
     axes.axhline(0, color=PALETTE["grey"], linewidth=0.6)
     axes.set_ylabel("insulation (log2)")
     genome_axis(axes, region.chromosome)
-    axes.legend(loc="lower left", ncols=4)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     save_figure(figure, f"{path}.insulation", title="Insulation, observed and predicted",
                 caption=f"Diamond insulation score (window of 10 bins, {resolution / 100:,.0f} kb) of {sample}, log2 "
                         "over its median: valleys are domain boundaries.",
@@ -165,7 +166,7 @@ def draw_frames(found: Evaluation, frame: int, path: str, *, sample: str, comman
         for axes, column in zip(panels, ("log_error", "cp_error"), strict=True):
             for which, curve in curves.groupby("which"):
                 axes.plot(curve["position"], curve[column], color=colours[which],
-                          linestyle=["-", "--", ":"][number % 3], label=f"{which}, scored on {against}")
+                          linestyle=["-", "--", ":"][number % 3], label=f"{which}, scored on {_short(against)}")
     what = ("log(contacts + 1)", "contact probability")
     for axes, words in zip(panels, what, strict=True):
         axes.set_xlabel(f"position in frame of {frame} bins")
@@ -178,6 +179,18 @@ def draw_frames(found: Evaluation, frame: int, path: str, *, sample: str, comman
                         "expected; a jump from the end of a frame to the start of the next is not.",
                 alt="Error by position within the frame, for the first and for later frames.", stage="reconstruct",
                 sample=sample, order=order, command=command, table=pd.concat(parts, ignore_index=True))
+
+
+def _short(against: str) -> str:
+    """A target for legends; another cell type is named <cell type>_<replicate>."""
+    return against if against == "truth" or "_" in against else f"replicate {against}"
+
+
+def _track(column: str, method: str) -> str:
+    target = column.removeprefix("observed ")
+    if target != column:
+        return target if target == "truth" else f"observed, {_short(target)}"
+    return f"{column} ({method})" if column == "predicted" else column
 
 
 def _described(against: str) -> str:
