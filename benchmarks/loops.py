@@ -2,8 +2,10 @@
 """Are called loops found on reconstructed maps? HiCCUPS as in cooltools, on the observed, predicted and refined map.
 
 A predicted map has expected contacts instead of counts: they are given the observed map's weights, and so its depth, and are
-called with the same settings. Told are the loops called, the share of a published list that lies within two bins of one of
-them (recall), and the same share where the called loops are moved by 100 kb along the chromosome (chance).
+called with the same settings; beside that as if sequenced ten times as deep, as a caller asks what noise of so many contacts
+could do, and a model's map has none. Told are the loops called, the share of a published list that lies within two bins of
+one of them (recall), the same share where the called loops are moved by 100 kb along the chromosome (chance), and the share
+of the called loops that are on the list (precision).
 
     python benchmarks/loops.py --contacts ID.cool --model ID.model.pt --loops HiCCUPS_looplist.txt.gz
 """
@@ -30,17 +32,19 @@ from hiclstm.reconstruction.refined import refine  # noqa: E402
 FURTHEST = 2_000_000  # base pairs between the anchors of a loop
 NEAR = 2  # bins
 MOVED = 100_000  # base pairs, for chance
+DEEPER = 10
 
 
-def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path, refined: bool) -> None:
-    """A cooler of expected raw counts: balanced expectation by the weights of its two bins, up to twice ``FURTHEST``."""
+def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path, refined: bool, deeper: float) -> None:
+    """A cooler of expected raw counts: balanced expectation by the weights of its two bins, up to twice ``FURTHEST``; of a
+    map ``deeper`` times as deep."""
     bins, tables = contact_map.bins, []
     for name in bins.chromosomes:
         span = bins.span(name)
         band = model.expected_band(name, min(2 * FURTHEST // bins.resolution, span.stop - span.start))
         if refined:
             band = refine(contact_map, name, band, 1)
-        weight = contact_map.weight[span]
+        weight = contact_map.weight[span] / deeper ** 0.5
         padded = np.concatenate([weight, np.full(band.shape[1], np.nan)])
         row, apart = np.nonzero(np.isfinite(band))
         count = band[row, apart] / (weight[row] * padded[row + apart])
@@ -53,7 +57,7 @@ def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path, refi
                                     ) * bins.resolution
     table["end"] = np.minimum(table["start"] + bins.resolution,
                               np.repeat(bins.sizes, table.groupby("chrom", sort=False).size()))
-    table["weight"] = contact_map.weight
+    table["weight"] = contact_map.weight / deeper ** 0.5
     cooler.create_cooler(str(path), table, pd.concat(tables), dtypes={"count": np.float64}, ordered=True)
 
 
@@ -95,15 +99,18 @@ def main() -> None:
     shift = MOVED // contact_map.bins.resolution
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        predicted, corrected = Path(folder) / "predicted.cool", Path(folder) / "refined.cool"
-        predicted_map(contact_map, model, predicted, False)
-        predicted_map(contact_map, model, corrected, True)
-        for label, path in (("observed", given.contacts), ("predicted", predicted), ("refined", corrected)):
+        maps = {"observed": given.contacts}
+        for label, refined in (("predicted", False), ("refined", True)):
+            for deeper in (1, DEEPER):
+                name = label if deeper == 1 else f"{label}, {deeper} times as deep"
+                maps[name] = Path(folder) / f"{label}{deeper}.cool"
+                predicted_map(contact_map, model, maps[name], refined, deeper)
+        for label, path in maps.items():
             found = called(path, contact_map.bins)
             rows.append([label, sum(len(loops.first) for loops in found.values()),
                          sum(len(loops.first) for loops in known.values()), recall(known, found),
-                         (recall(known, found, shift) + recall(known, found, -shift)) / 2])
-    table = pd.DataFrame(rows, columns=["map", "called", "known", "recall", "recall_by_chance"])
+                         (recall(known, found, shift) + recall(known, found, -shift)) / 2, recall(found, known)])
+    table = pd.DataFrame(rows, columns=["map", "called", "known", "recall", "recall_by_chance", "precision"])
     print(table.round(3).to_string(index=False))
     with whole(str(given.output)) as beside:
         table.to_csv(beside, sep="\t", index=False, float_format="%.4g")
