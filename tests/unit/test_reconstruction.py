@@ -221,6 +221,23 @@ def test_ceiling_is_what_the_truth_scores():
         ceiling(Target.build(trained, to_band(truth)), trained, np.random.default_rng(0))
 
 
+def test_ceiling_of_a_map_that_is_nearly_all_noise():
+    """0.3 expected contacts a pair, signal a thirtieth of the variance: strata of few contacts must not pull it down."""
+    n, differences = 400, []
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        compartment = np.repeat(random.choice([-1, 1], 40), 10)
+        truth = 0.3 * np.exp(0.35 * np.outer(compartment, compartment))
+        maps = [np.triu(random.poisson(truth)).astype(np.float32) for _ in range(2)]
+        target = Target.build(*map(to_band, maps), weight=np.ones(n))
+        smooth = yardsticks.blur(to_band(maps[0]), 1.5, n)
+        found = scores(ceiling(target, smooth, np.random.default_rng(0)), target)["pearson_lin", "all"].value
+        known = scores(compare(to_band(truth).astype(np.float32), target), target)["pearson_lin", "all"].value
+        differences.append(found - known)
+        assert 0.1 < known < 0.25
+    assert abs(np.mean(differences)) < 0.03
+
+
 def test_intervals_cover_and_repeat(pair):
     _, one, two = pair
     target = Target.build(one.balanced_band("chr1"), two.balanced_band("chr1"), weight=two.weight)

@@ -24,6 +24,7 @@ FIELDS = ("n", "squared_error", "deviance", "log_error", "cp_error",
 AT = {name: k for k, name in enumerate(FIELDS)}
 BLOCKS = 24  # row blocks of a chromosome, for the block bootstrap
 RESAMPLES = 200
+JACKKNIFE = 10  # groups of rows
 LOWEST_COUNT = 0.01  # expected counts below this are raised to it before the deviance, which would be infinite at 0
 METRICS = ("r2_cp", "r2_cp_by_distance", "pearson_cp", "pearson_log", "pearson_lin", "spearman", "scc_h0", "deviance")
 
@@ -178,9 +179,10 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
     The variance of a stratum is signal plus Poisson noise, so the best possible correlation is
     ``sqrt(1 - noise / variance)`` and the best R² ``1 - noise / variance``. In linear space the noise variance of a
     pair is its own count times its squared factor (an unbiased estimate); in CP and log space, which have no closed
-    form, it is half the mean squared difference of two maps drawn from ``smooth`` at the target's depth. Shares of
-    noise are averaged over neighbouring distances (within a tenth), as the root of a noisy share comes out low; where
-    the signal is a minor part of the variance of few pairs it still does.
+    form, it is half the mean squared difference of two maps drawn from ``smooth`` at the target's depth. Each stratum's
+    share of noise is freed of the bias that a ratio of two estimates has (jackknife over every tenth row), as with few
+    contacts it would come out high; shares are averaged over neighbouring distances (within a tenth), as the root of a
+    noisy share comes out low.
 
     The target must not be the map trained on: scored pairs are chosen by that map's counts.
 
@@ -192,7 +194,8 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
         raise ValueError("a map without counts has no sampling noise and no ceiling")
     width = target.band.shape[1]
     sums = np.zeros((len(target.blocks) - 1, width, len(FIELDS)))
-    noise = np.zeros((3, width))
+    number = np.zeros((JACKKNIFE, width))
+    noise, total, squares = (np.zeros((3, JACKKNIFE, width)) for _ in range(3))
     partner = beyond(target.exposure, width)
     for rows, reach in target.pieces():
         pairs, observed = target.pairs[rows, reach], target.band[rows, reach]
@@ -200,22 +203,24 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
         expected = np.where(pairs, np.maximum(smooth[rows, reach] * exposure, LOWEST_COUNT), 0)
         draws = [rng.poisson(expected) for _ in range(2)]
         ranks = target.ranks[rows, reach]
+        values = target.spaces(observed, ranks, pairs)
         one, other = (target.spaces(draw / exposure, ranks, pairs) for draw in draws)
-        for k in (0, 1):
-            noise[k, reach] += ((one[k] - other[k]) ** 2 / 2).sum(axis=0)
-        noise[2, reach] += np.where(pairs, observed / exposure, 0).sum(axis=0)
+        spread = [(one[0] - other[0]) ** 2 / 2, (one[1] - other[1]) ** 2 / 2, np.where(pairs, observed / exposure, 0)]
+        for group in range(JACKKNIFE):
+            own = slice((group - rows.start) % JACKKNIFE, None, JACKKNIFE)
+            number[group, reach] += pairs[own].sum(axis=0)
+            for k in range(3):
+                noise[k, group, reach] += spread[k][own].sum(axis=0)
+                total[k, group, reach] += values[k][own].sum(axis=0)
+                squares[k, group, reach] += np.square(values[k][own]).sum(axis=0)
         block = sums[target.block_of(rows.start), reach]
         deviance = poisson_deviance(draws[0], np.maximum(expected, LOWEST_COUNT))
         block[:, AT["n"]] += pairs.sum(axis=0)
         block[:, AT["deviance"]] += np.where(pairs, deviance, 0).sum(axis=0)
-        for space, y in zip(SPACES, target.spaces(observed, ranks, pairs), strict=True):
+        for space, y in zip(SPACES, values, strict=True):
             _add_moments(block, space, y, y)
-    number = sums[:, :, AT["n"]].sum(axis=0)
-    for space, spread in zip(SPACES, noise, strict=False):  # the rank space has no noise estimate
-        variance = sums[:, :, AT[f"{space}_yy"]].sum(axis=0)
-        weight = np.where(variance > 0, number, 0)
-        share = spread / np.where(variance > 0, variance, 1) * (1 - 1 / np.maximum(number, 1))  # the mean is estimated
-        share = np.clip(_over_neighbours(share * weight) / np.maximum(_over_neighbours(weight), 1), 0, 1)
+    for k, space in enumerate(SPACES[:3]):  # the rank space has no noise estimate
+        share = _share_of_noise(number, noise[k], total[k], squares[k])
         # A perfect prediction x has y's mean, and variance and covariance with y of var(y) - noise.
         sums[:, :, [AT[f"{space}_xx"], AT[f"{space}_xy"]]] *= (1 - share)[None, :, None]
         if space == "cp":
@@ -223,6 +228,25 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
     unknown = ["log_error", "cp_error", *(f"rank_{moment}" for moment in MOMENTS)]
     sums[:, :, [AT[name] for name in unknown]] = np.nan
     return sums
+
+
+def _share_of_noise(number: np.ndarray, noise: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Noise variance over variance of each stratum [width], from sums over groups of rows [groups, width]."""
+    groups = len(number)
+
+    def ratio(number, noise, total, squares):
+        # the mean is estimated: squares about it come out smaller by a part in n, noise does not
+        variance = squares - total ** 2 / np.maximum(number, 1)
+        told = (number > 1) & (variance > 1e-12 * squares)
+        return np.where(told, noise * (1 - 1 / np.maximum(number, 1)) / np.where(told, variance, 1), np.nan)
+
+    sums = number, noise, total, squares
+    whole = ratio(*(part.sum(axis=0) for part in sums))
+    without = ratio(*(part.sum(axis=0) - part for part in sums))
+    share = groups * whole - (groups - 1) * without.mean(axis=0)
+    weight = np.where(np.isfinite(share), number.sum(axis=0), 0)
+    share = _over_neighbours(np.nan_to_num(share) * weight) / np.maximum(_over_neighbours(weight), 1)
+    return np.clip(share, 0, 1)
 
 
 def _over_neighbours(values: np.ndarray) -> np.ndarray:
