@@ -82,6 +82,9 @@ def failures(trace) {
 }
 
 def lastWords(task) {
+    if (!file("${task.workdir}/.command.begin").exists()) {
+        return "${task.name.tokenize(' ')[0]} never began: what the scheduler said stands in .nextflow.log".toString()
+    }
     def log = file("${task.workdir}/.command.err")
     def said = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
     def words = said.reverse().find { line -> line.startsWith('error: ') } ?: (said ? said.last() : 'nothing on standard error')

@@ -56,7 +56,7 @@ def valueProblem(String name, value, Map rule) {
         return value instanceof Boolean ? null : "${found}: expected true or false"
     }
     if (value instanceof Boolean) {
-        return "--${name}: a value is missing"
+        return "--${name}: a value is missing (one that begins with - is written --${name}='-...')"
     }
     if (rule.type == 'integer') {
         if (!(value.toString() ==~ /-?[0-9]{1,15}/)) {

@@ -67,15 +67,14 @@ import subprocess
 import sys
 from pathlib import Path
 import matplotlib.pyplot
-import numpy
 import pybedtools
 import torch
 from triton.runtime import build
 sys.path.insert(0, "/pipeline/bin")
 from hiclstm.model import path
 
-torch.zeros(1)
-walked = path._walk(*[numpy.ones(4, numpy.float32)] * 5, numpy.zeros((4, 4), numpy.float32))  # numba compiles and keeps it
+barriers = path.ExtrusionPath(3, 2, torch.Generator())
+barriers.offset(torch.zeros(4, 6), torch.zeros(4, 2), torch.zeros(4)).sum().backward()  # numba compiles and keeps it
 assert list(Path("/tmp/numba").rglob("*.nbc"))
 matplotlib.pyplot.figure().savefig("figure.svg")
 loci = pybedtools.BedTool("a 1 5", from_string=True)

@@ -158,3 +158,13 @@ def test_an_output_folder_that_cannot_be_written_is_refused_at_launch(tmp_path):
     assert run.status != 0 and not run.started
     said = [line for line in run.output.splitlines() if "a.cool/results" in line]
     assert len(said) == 1 and "Not a directory" in said[0] and "\tat " not in run.output
+
+
+def test_an_address_that_cannot_be_fetched_ends_the_run_in_words(tmp_path):
+    (tmp_path / "a.txt").write_text("map")
+    (tmp_path / "sheet.csv").write_text("cell_type,replicate,contacts,resolutions\n"
+                                        "A,1,a.txt,10000\nA,2,http://localhost:9/none.mcool,10000\n")
+    run = nextflow(tmp_path, "--input", "sheet.csv", pipeline=copy_recorded(tmp_path / "pipeline"))
+    assert run.status != 0
+    assert "Can't stage file http://localhost:9/none.mcool -- reason: Connection refused" in run.output
+    assert "ABORTED" not in run.statuses().values()  # what ran was not torn down

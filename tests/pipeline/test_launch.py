@@ -52,9 +52,9 @@ def test_wrong_parameters_are_refused_together(tmp_path):
     run = nextflow(tmp_path, "--epohs", 3, "--max-distance", "1000", "--epochs", 0, "--model", "big",
                    "--resolutions", "10k", "--seed", "1.5", "--annotations", "nowhere.csv",
                    "--regions", "chr1:1,000-2,000", "--chromosomes", "chr1;rm", "--representation_size", 5000,
-                   "--balance")
+                   "--gpu_options", "--balance")
     assert run.status != 0
-    for words in ["12 problems; nothing was started",
+    for words in ["13 problems; nothing was started",
                   "--epohs: there is no such parameter; did you mean --epochs?",
                   "--max-distance: there is no such parameter; did you mean --max_distance?",
                   "--epochs 0: expected at least 1",
@@ -66,6 +66,7 @@ def test_wrong_parameters_are_refused_together(tmp_path):
                   "--chromosomes chr1;rm: expected names",
                   "--representation_size 5000: expected at most 1024",
                   "--balance: a value is missing",
+                  "--gpu_options: a value is missing (one that begins with - is written --gpu_options='-...')",
                   "--input: a samplesheet is needed"]:
         assert words in run.output
     assert "maxDistance" not in run.output
