@@ -171,13 +171,15 @@ def test_a_sheet_of_the_wrong_form_is_refused(tmp_path, text, words):
 
 
 @pytest.mark.parametrize(("profile", "expected"), [
-    ("slurm,gpu,apptainer", {"process.executor": "slurm", "apptainer.enabled": "true",
+    ("slurm,gpu,apptainer", {"process.executor": "slurm", "apptainer.enabled": "true", "env.NUMBA_CACHE_DIR": ".numba",
                              "process.'withLabel:gpu'.maxForks": "16", "process.'withLabel:gpu'.accelerator": "1",
                              "process.resourceLimits": "[cpus:64, memory:'256.GB', time:'240.h']"}),
     ("gpu,podman", {"podman.enabled": "true", "process.container": "localhost/hiclstm:0.1.0",
                     "process.'withLabel:gpu'.maxForks": "1"}),
     ("docker", {"docker.enabled": "true", "process.container": "hiclstm:0.1.0"}),
-    ("singularity", {"singularity.enabled": "true", "singularity.envWhitelist": "CUDA_VISIBLE_DEVICES"}),
+    # The machine's /tmp, which these share, is no place for what is compiled and run.
+    ("singularity", {"singularity.enabled": "true", "singularity.envWhitelist": "CUDA_VISIBLE_DEVICES",
+                     "env.NUMBA_CACHE_DIR": ".numba", "env.TRITON_CACHE_DIR": ".triton"}),
 ])
 def test_profiles(tmp_path, profile, expected):
     found = settings(tmp_path, profile)
