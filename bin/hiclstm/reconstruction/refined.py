@@ -15,7 +15,7 @@ from ..training.thinning import row_blocks
 
 SIGMAS = (8.0, 3.0, 1.0, 0.0)  # of the Gaussians, in bins
 REACH = 3.0  # a Gaussian is cut at this many sigmas
-SHAPES = np.append(2.0 ** np.arange(-1, 15), 1e9)  # of the gamma distribution; the last leaves the map as it is
+SHAPES = np.append(2.0 ** np.arange(-1, 15), 1e9).astype(np.float32)  # of the gamma; the last leaves the map as it is
 RANGES_PER_DOUBLING = 2  # of the distance
 ENOUGH_PAIRS = 2_000_000  # shapes are chosen on so many pairs
 LEAST = 1e-12
@@ -33,14 +33,16 @@ def refine(contact_map: ContactMap, chromosome: str, band: np.ndarray, seed: int
     Pairs that were not measured are corrected by those around them.
     """
     n, width = band.shape
-    counts, expected = np.zeros((n, width), np.float32), np.zeros((n, width), np.float32)
+    counts, drawn, expected = (np.zeros((n, width), np.float32) for _ in range(3))
+    random = np.random.default_rng(seed)
     for rows, exposure, seen in row_blocks(contact_map, chromosome, width):
         measured = exposure > 0
         counts[rows] = np.where(measured, seen, 0)
+        drawn[rows] = random.binomial(np.rint(counts[rows]).astype(np.int64), 0.5)
         expected[rows] = np.where(measured, exposure * np.nan_to_num(band[rows]), 0)
-    drawn = np.random.default_rng(seed).binomial(np.rint(counts).astype(np.int64), 0.5).astype(np.float32)
-    shapes = _choose_shapes(drawn, counts - drawn, 0.5 * expected)
-    return (band * _factor(counts, expected, shapes)).astype(np.float32)
+    shapes = _choose_shapes(drawn, counts, expected)
+    del drawn
+    return band * _factor(counts, expected, shapes)
 
 
 def _factor(counts: np.ndarray, expected: np.ndarray, shapes: list[np.ndarray]) -> np.ndarray:
@@ -56,21 +58,22 @@ def _believed(counts: np.ndarray, expected: np.ndarray, sigma: float, shape) -> 
     return (around(counts, sigma) + shape) / (around(expected, sigma) + shape)
 
 
-def _choose_shapes(drawn: np.ndarray, others: np.ndarray, expected: np.ndarray) -> list[np.ndarray]:
-    """For each Gaussian and range of distances the shape under which ``drawn`` foretells ``others`` best."""
+def _choose_shapes(drawn: np.ndarray, counts: np.ndarray, expected: np.ndarray) -> list[np.ndarray]:
+    """For each Gaussian and range of distances the shape under which the half ``drawn`` of the contacts foretells the
+    other half best."""
     n, width = expected.shape
     of, rows = _ranges(width), slice(None, None, max(1, n * width // ENOUGH_PAIRS))
-    chosen, factor = [], np.ones_like(expected)
+    others = counts[rows] - drawn[rows]
+    chosen, now = [], 0.5 * expected
     for sigma in SIGMAS:
-        now = expected * factor
         seen, foretold = around(drawn, sigma), around(now, sigma)
         likelihood = np.empty((len(SHAPES), of[-1] + 1))
         for k, shape in enumerate(SHAPES):
             rate = now[rows] * (seen[rows] + shape) / (foretold[rows] + shape)
-            by_distance = (others[rows] * np.log(np.maximum(rate, LEAST)) - rate).sum(0, dtype=np.float64)
+            by_distance = (others * np.log(np.maximum(rate, LEAST)) - rate).sum(0, dtype=np.float64)
             likelihood[k] = np.bincount(of, by_distance)
         chosen.append(SHAPES[likelihood.argmax(0)])
-        factor *= (seen + chosen[-1][of]) / (foretold + chosen[-1][of])
+        now *= (seen + chosen[-1][of]) / (foretold + chosen[-1][of])
     return chosen
 
 
