@@ -36,7 +36,7 @@ def draw_scores(found: Evaluation, path: str, *, sample: str, command: str, orde
 
     for number, (against, strata) in enumerate(found.by_distance.groupby("against", sort=False)):
         curves = smoothed_by_distance(strata)
-        listed = [found.method, "refined", "ceiling", "replicate", "blur_best", "blur", "svd16", "distance_mean"]
+        listed = ["refined", found.method, "ceiling", "replicate", "blur_best", "blur", "svd16", "distance_mean"]
         figure, panels = pyplot.subplots(2, 2, figsize=(8.5, 6), sharex=True)
         for axes, (column, words) in zip(panels.flat, PANELS.items(), strict=True):
             for method in reversed(listed):
@@ -59,7 +59,8 @@ def draw_scores(found: Evaluation, path: str, *, sample: str, command: str, orde
             caption=f"Mean score of the strata (one distance on one chromosome) of {sample}, scored against "
                     f"{_described(against)}. A map that knows only distance scores 0 in correlation. The blur's width "
                     f"({found.sigma:g} bins) was chosen on held-out contacts of the training map; the best blur for "
-                    "each distance was chosen on the map it is scored on. The ceiling is what a perfect prediction "
+                    "each distance was chosen on the map it is scored on. Refined is the model's map corrected by the "
+                    "contacts seen near each pair. The ceiling is what a perfect prediction "
                     "would score, given this map's sampling noise.",
             alt=f"Four panels of scores falling with distance: {name_of(found.method)} beside distance mean, SVD, blur "
                 "and ceiling.",

@@ -179,7 +179,8 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
     The variance of a stratum is signal plus Poisson noise, so the best possible correlation is
     ``sqrt(1 - noise / variance)`` and the best R² ``1 - noise / variance``. In linear space the noise variance of a
     pair is its own count times its squared factor (an unbiased estimate); in CP and log space, which have no closed
-    form, it is half the mean squared difference of two maps drawn from ``smooth`` at the target's depth. Each stratum's
+    form, it is half the mean squared difference of two maps drawn from ``smooth`` at the target's depth, and no smaller
+    a share than in linear space (a smooth map of few contacts lacks the extremes that make this noise). Each stratum's
     share of noise is freed of the bias that a ratio of two estimates has (jackknife over every tenth row), as with few
     contacts it would come out high; shares are averaged over neighbouring distances (within a tenth), as the root of a
     noisy share comes out low.
@@ -219,8 +220,9 @@ def ceiling(target: Target, smooth: np.ndarray, rng: np.random.Generator) -> np.
         block[:, AT["deviance"]] += np.where(pairs, deviance, 0).sum(axis=0)
         for space, y in zip(SPACES, values, strict=True):
             _add_moments(block, space, y, y)
-    for k, space in enumerate(SPACES[:3]):  # the rank space has no noise estimate
-        share = _share_of_noise(number, noise[k], total[k], squares[k])
+    shares = [_share_of_noise(number, noise[k], total[k], squares[k]) for k in range(3)]
+    for space, share in zip(SPACES, shares, strict=False):  # the rank space has no noise estimate
+        share = np.maximum(share, shares[SPACES.index("lin")])
         # A perfect prediction x has y's mean, and variance and covariance with y of var(y) - noise.
         sums[:, :, [AT[f"{space}_xx"], AT[f"{space}_xy"]]] *= (1 - share)[None, :, None]
         if space == "cp":

@@ -27,12 +27,12 @@ PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "
            "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7", "grey": "#7F7F7F"}
 
 # One colour a method, in every figure. Yardsticks are quiet, models are strong.
-METHOD_COLOURS = {"default": PALETTE["vermilion"], "paper": PALETTE["blue"], "refined": PALETTE["orange"],
+METHOD_COLOURS = {"default": PALETTE["vermilion"], "paper": PALETTE["blue"], "refined": "#5C1A00",
                   "distance_mean": "#B0B0B0",
                   "svd16": PALETTE["sky"], "blur": PALETTE["green"], "replicate": PALETTE["purple"],
                   "ceiling": PALETTE["black"]}
 METHOD_NAMES = {"default": "Hi-C-LSTM, default", "paper": "Hi-C-LSTM, as in the paper",
-                "refined": "Hi-C-LSTM, refined by contacts nearby",
+                "refined": "Hi-C-LSTM, refined",
                 "distance_mean": "distance mean", "svd16": "rank-16 SVD", "blur": "Gaussian blur",
                 "blur_best": "best blur for each distance",
                 "replicate": "training map itself", "ceiling": "replicate ceiling"}
