@@ -43,8 +43,12 @@ def parameterProblems(given) {
         }
     }
     def widths = given.resolutions.toString().tokenize(',').findAll { width -> width.isLong() }*.toLong()
-    if (given.simulate && widths.any { width -> !(width in [1, 2, 5, 10]*.multiply(widths.min())) }) {
-        problems << "--resolutions ${given.resolutions}: simulated maps have the finest of these and 2, 5 and 10 times it"
+    if (given.simulate && widths.any { width -> !(width in [1, 2, 5, 10, 50]*.multiply(widths.min())) }) {
+        problems << "--resolutions ${given.resolutions}: simulated maps have the finest of these and 2, 5, 10 and 50 times it"
+    }
+    def few = given.simulate && given.simulate_bins.toString().isLong() ? widths.findAll { width -> width > widths.min() && given.simulate_bins.toString().toLong() * widths.min() < 40 * width } : []
+    if (few) {
+        problems << "--resolutions ${given.resolutions}: at ${few.join(', ')} bp fewer than 40 of --simulate_bins ${given.simulate_bins} bins would be left of a chromosome, and no such map is simulated"
     }
     problems.findAll { problem -> problem != null }
 }

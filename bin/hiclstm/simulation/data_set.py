@@ -28,7 +28,7 @@ ASSEMBLY = "simulated"
 DEPTH = {"GM12878": (1.0, 0.72), "H1-hESC": (0.5,), "HFF-hTERT": (0.33,), "WTC11": (0.17,)}
 SINGLE_RESOLUTION = "WTC11"  # comes as a plain .cool, so that coarsening is left to who reads it
 CHANGED_SITES, CHANGED_SEGMENTS = 0.15, 0.25  # how far each cell type is from the ancestor
-FACTORS = (1, 2, 5, 10)  # the maps' resolutions, in multiples of the finest
+FACTORS = (1, 2, 5, 10, 50)  # the maps' resolutions, in multiples of the finest
 FEWEST_BINS, FEWEST_COARSE_BINS = 150, 40
 FRACTIONS = (0.01, 0.03, 0.1, 0.3)  # of a map's reads that transfer is tried on
 
