@@ -8,10 +8,10 @@ half of the contacts (drawn binomially) foretells the other half best. No map bu
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from ..contacts import ContactMap
 from ..training.thinning import row_blocks
+from .gaussian import smoothed
 
 SIGMAS = (8.0, 3.0, 1.0, 0.0)  # of the Gaussians, in bins
 REACH = 3.0  # a Gaussian is cut at this many sigmas
@@ -90,22 +90,8 @@ def around(band: np.ndarray, sigma: float) -> np.ndarray:
     """
     if sigma == 0:
         return band
-    n, width = band.shape
     reach = int(REACH * sigma + 0.5)
-    # Layout [distance, first bin], as far on both sides as the two passes look; negative distances mirror positive ones.
-    layers = np.zeros((2 * reach + width + reach, n), np.float32)
-    for distance in range(-min(2 * reach, width - 1), width):
-        apart = abs(distance)
-        layers[2 * reach + distance, apart - max(distance, 0):n - max(distance, 0)] = band[:n - apart, apart]
     offsets = np.arange(-reach, reach + 1)
     centre = 1 / np.exp(-0.5 * (offsets / sigma) ** 2).sum()  # the filter's weight of the middle
-    layers = gaussian_filter1d(layers, sigma, axis=0, mode="constant", radius=reach)  # over the second bin
-    by_second = np.zeros((len(layers), n), np.float32)
-    for distance in range(max(-2 * reach, 1 - n), min(width + reach, n)):
-        row = 2 * reach + distance
-        by_second[row, max(distance, 0):n + min(distance, 0)] = layers[row, max(-distance, 0):n - max(distance, 0)]
-    by_second = gaussian_filter1d(by_second, sigma, axis=0, mode="constant", radius=reach)  # over the first bin
-    out = np.zeros_like(band)
-    for distance in range(min(width, n)):
-        out[:n - distance, distance] = by_second[2 * reach + distance, distance:] / centre ** 2
-    return out
+    sums = smoothed(band, sigma, reach, band.shape[1])
+    return np.divide(sums, centre ** 2, out=sums, casting="same_kind")

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..contacts import ContactMap, contact_probability
+from .gaussian import smoothed
 from .scores import Target, beyond, compare, summarise
 
 SIGMAS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # of the Gaussian, in bins
@@ -47,44 +48,22 @@ def blur(band: np.ndarray, sigma: float, width: int) -> np.ndarray:
     The Gaussian runs over the symmetric square map; missing bins and what lies past the ends are left out and the
     rest weighs more. Give a band ``MARGIN`` wider than ``width``, so that the blur has what lies beyond.
     """
-    n, given = band.shape
+    n = len(band)
     reach = int(REACH * sigma + 0.5)
     expected = distance_means(band)
     told = np.isfinite(band)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(told & (expected > 0), band / expected, 0).astype(np.float32)
-    # Layout [distance, first bin] from -2 reach to the last distance needed; negative distances mirror positive ones.
-    last = min(given, width + 2 * reach)
-    layers = np.zeros((2 * reach + last, n), np.float32)
-    layers[2 * reach:] = ratio[:, :last].T
-    for k in range(1, min(2 * reach, n - 1) + 1):
-        if k < last:
-            layers[2 * reach - k, k:] = ratio[:n - k, k]
-    layers = gaussian_filter1d(layers, sigma, axis=0, mode="constant", truncate=REACH)  # over the second bin
-    by_second = np.zeros_like(layers)
-    for row in range(len(layers)):
-        _shift(by_second[row], layers[row], row - 2 * reach)
-    by_second = gaussian_filter1d(by_second, sigma, axis=0, mode="constant", truncate=REACH)  # over the first bin
+    sums = smoothed(ratio, sigma, reach, width)
     usable = told.any(axis=1).astype(np.float64)
     share = gaussian_filter1d(usable, sigma, mode="constant", truncate=REACH)
     out = np.full((n, width), np.nan, np.float32)
     for distance in range(min(width, n)):
         weight = share[:n - distance] * share[distance:]
-        values = by_second[2 * reach + distance, distance:]
+        values = sums[:n - distance, distance]
         with np.errstate(divide="ignore", invalid="ignore"):
             out[:n - distance, distance] = np.where(weight > 1e-9, values / weight, 0) * expected[distance]
     return out
-
-
-def _shift(to: np.ndarray, values: np.ndarray, by: int) -> None:
-    """``to[k + by] = values[k]`` where both exist."""
-    n = len(values)
-    if abs(by) >= n:
-        return
-    if by >= 0:
-        to[by:] = values[:n - by]
-    else:
-        to[:n + by] = values[-by:]
 
 
 def choose_sigma(contact_map: ContactMap, width: int, seed: int) -> float:
