@@ -26,6 +26,12 @@ def match_name(chromosome: str, names) -> str | None:
     return next((name for name in names if plain_name(name) == wanted), None)
 
 
+def natural(text: str) -> tuple:
+    """A sort key that reads the numbers in ``text`` as numbers."""
+    parts = re.split(r"(\d+)", str(text))
+    return tuple((0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part) for part in parts if part)
+
+
 @dataclass(frozen=True)
 class Region:
     """A stretch of one chromosome, 0-based and half-open, in base pairs."""

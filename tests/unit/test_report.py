@@ -17,9 +17,9 @@ from PIL import Image
 
 from hiclstm.contacts import ContactMap
 from hiclstm.errors import InputError
-from hiclstm.genome import Bins
+from hiclstm.genome import Bins, natural
 from hiclstm.metrics import MetricsTable
-from hiclstm.report.collect import collect, natural
+from hiclstm.report.collect import collect
 from hiclstm.report.comparison import by_distance
 from hiclstm.report.figures import LARGEST_SVG, MAP_LEVELS, draw_triangle, save_figure, style
 from hiclstm.report.links import IN_FIGURES, OF_A_SAMPLE, Links, page_names, published

@@ -4,7 +4,7 @@ import functools
 import re
 
 from ..errors import InputError
-from ..genome import LONGEST_CHROMOSOME, match_name, plain_name
+from ..genome import LONGEST_CHROMOSOME, match_name, natural, plain_name
 
 FEWEST_BINS = 20  # a chromosome with fewer usable bins teaches nothing about distance and is left out
 
@@ -44,8 +44,7 @@ def assembly_named_in(text: str | None) -> str:
 
 def natural_order(chromosome: str):
     """Sorting key: 1, 2, … 10, X, with or without ``chr``."""
-    return [(0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part)
-            for part in re.findall(r"\d+|\D+", plain_name(chromosome))]
+    return natural(plain_name(chromosome))
 
 
 def to_learn_from(sizes: dict[str, int], resolution: int) -> list[str]:

@@ -5,13 +5,13 @@ there is.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import InputError
+from ..genome import natural
 from ..metrics import COLUMNS, STAGES
 
 FIGURE, METRICS, QUALITY, TRAINING, VIEWER = ".figure.json", ".metrics.tsv", ".qc.json", ".training.tsv", ".viewer.json"
@@ -114,12 +114,6 @@ def sorted_metrics(table: pd.DataFrame) -> pd.DataFrame:
 
     by = ["cell_type", "replicate", "resolution", "stage", "method", "metric", "against", "stratum", "value"]
     return table.sort_values(by, key=key, kind="stable", ignore_index=True)
-
-
-def natural(text: str) -> tuple:
-    """A sort key that reads the numbers in ``text`` as numbers."""
-    parts = re.split(r"(\d+)", str(text))
-    return tuple((0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part) for part in parts if part)
 
 
 def _files(given) -> list[Path]:

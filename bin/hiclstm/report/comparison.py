@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .collect import natural
+from ..genome import natural
 from .figures import PALETTE, colour_of, save_figure, style
 from .scores import CHANGES, MODELS, YARDSTICKS, target_name, target_of
 from .words import base_pairs, distance_band

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
+from ..genome import natural
 from . import quality
-from .collect import Collected, Figure, Viewer, natural
+from .collect import Collected, Figure, Viewer
 from .scores import MODELS, Score, answers, reconstruction, score_tables, target_name, target_of
 from .words import base_pairs
 

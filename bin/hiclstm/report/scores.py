@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .collect import natural
+from ..genome import natural
 from .figures import METHOD_NAMES
 from .words import distance_band, number
 
