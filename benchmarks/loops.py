@@ -28,6 +28,7 @@ from hiclstm.files import whole  # noqa: E402
 from hiclstm.prediction import TrainedModel  # noqa: E402
 from hiclstm.reconstruction.loops import Loops, read_loops  # noqa: E402
 from hiclstm.reconstruction.refined import refine  # noqa: E402
+from hiclstm.reconstruction.scores import beyond  # noqa: E402
 
 FURTHEST = 2_000_000  # base pairs between the anchors of a loop
 NEAR = 2  # bins
@@ -35,30 +36,20 @@ MOVED = 100_000  # base pairs, for chance
 DEEPER = 10
 
 
-def predicted_map(contact_map: ContactMap, model: TrainedModel, path: Path, refined: bool, deeper: float) -> None:
-    """A cooler of expected raw counts: balanced expectation by the weights of its two bins, up to twice ``FURTHEST``; of a
-    map ``deeper`` times as deep."""
+def write_counts(contact_map: ContactMap, bands: dict[str, np.ndarray], path: Path, deeper: float) -> None:
+    """A cooler of expected raw counts: balanced expectation by the weights of its two bins; of a map ``deeper`` times as
+    deep."""
     bins, tables = contact_map.bins, []
-    for name in bins.chromosomes:
+    every_weight = contact_map.weight / deeper ** 0.5
+    for name, band in bands.items():
         span = bins.span(name)
-        band = model.expected_band(name, min(2 * FURTHEST // bins.resolution, span.stop - span.start))
-        if refined:
-            band = refine(contact_map, name, band, 1)
-        weight = contact_map.weight[span] / deeper ** 0.5
-        padded = np.concatenate([weight, np.full(band.shape[1], np.nan)])
-        row, apart = np.nonzero(np.isfinite(band))
-        count = band[row, apart] / (weight[row] * padded[row + apart])
-        known = np.isfinite(count)
-        tables.append(pd.DataFrame({"bin1_id": row[known] + span.start, "bin2_id": (row + apart)[known] + span.start,
-                                    "count": count[known]}))
-    table = pd.DataFrame({"chrom": np.repeat(bins.chromosomes, [bins.span(name).stop - bins.span(name).start
-                                                               for name in bins.chromosomes])})
-    table["start"] = np.concatenate([np.arange(bins.span(name).stop - bins.span(name).start) for name in bins.chromosomes]
-                                    ) * bins.resolution
-    table["end"] = np.minimum(table["start"] + bins.resolution,
-                              np.repeat(bins.sizes, table.groupby("chrom", sort=False).size()))
-    table["weight"] = contact_map.weight / deeper ** 0.5
-    cooler.create_cooler(str(path), table, pd.concat(tables), dtypes={"count": np.float64}, ordered=True)
+        weight = every_weight[span]
+        count = band / (weight[:, None] * beyond(weight, band.shape[1]))
+        row, apart = np.nonzero(np.isfinite(count))
+        tables.append(pd.DataFrame({"bin1_id": row + span.start, "bin2_id": row + apart + span.start,
+                                    "count": count[row, apart]}))
+    cooler.create_cooler(str(path), bins.table.assign(weight=every_weight), pd.concat(tables), dtypes={"count": np.float64},
+                         ordered=True)
 
 
 def called(path: Path, bins) -> dict[str, Loops]:
@@ -100,11 +91,13 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         maps = {"observed": given.contacts}
-        for label, refined in (("predicted", False), ("refined", True)):
+        predicted = {name: model.expected_band(name, 2 * near) for name in contact_map.bins.chromosomes}
+        refined = {name: refine(contact_map, name, band, 1) for name, band in predicted.items()}
+        for label, bands in (("predicted", predicted), ("refined", refined)):
             for deeper in (1, DEEPER):
                 name = label if deeper == 1 else f"{label}, {deeper} times as deep"
                 maps[name] = Path(folder) / f"{label}{deeper}.cool"
-                predicted_map(contact_map, model, maps[name], refined, deeper)
+                write_counts(contact_map, bands, maps[name], deeper)
         for label, path in maps.items():
             found = called(path, contact_map.bins)
             rows.append([label, sum(len(loops.first) for loops in found.values()),
