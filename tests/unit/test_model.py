@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from hiclstm.errors import InputError
 from hiclstm.genome import Bins
@@ -69,19 +70,21 @@ def test_states_start_afresh_in_every_frame():
 def test_the_walk_is_the_sum_over_loading_sites():
     random = torch.Generator().manual_seed(1)
     n, distances = 37, 12
-    forward, reverse, left, right = (torch.rand(n, generator=random, dtype=torch.float64) for _ in range(4))
+    forward, reverse, *ends = (torch.rand(n, generator=random, dtype=torch.float64) for _ in range(6))
+    left, right, left_corner, right_corner = ends
     curve = torch.rand(distances, generator=random, dtype=torch.float64)
-    joined = _Walk.apply(np.zeros(1, np.int64), n, torch.exp(-forward), torch.exp(-reverse), left, right, curve)[0]
+    joined = _Walk.apply(np.zeros(1, np.int64), n, torch.exp(-forward), torch.exp(-reverse), *ends, curve)[0]
     for i in (0, 5, 30, 36):
         for d in range(min(distances, n - i)):
             j = i + d
             sites = sum(torch.exp(-forward[i + 1:s + 1].sum() - reverse[s:j].sum()) for s in range(i, j + 1))
-            assert torch.isclose(joined[d, i], curve[d] * left[i] * right[j] * sites, rtol=1e-12)
+            held = left[i] * right[j] + left_corner[i] * right_corner[j]
+            assert torch.isclose(joined[d, i], curve[d] * held * sites, rtol=1e-12)
 
 
 def test_gradients_of_the_walk():
     random = torch.Generator().manual_seed(2)
-    inputs = [torch.rand(k, generator=random, dtype=torch.float64).requires_grad_() for k in (23, 23, 23, 23, 9)]
+    inputs = [torch.rand(k, generator=random, dtype=torch.float64).requires_grad_() for k in (23,) * 6 + (9,)]
     strips = np.array([-2, 6, 6, 17])  # before the first bin, twice the same, past the last bin
     assert torch.autograd.gradcheck(functools.partial(_Walk.apply, strips, 10), inputs)
 
@@ -105,11 +108,13 @@ def test_the_path_of_some_rows_is_that_of_the_whole_chromosome_with_its_gradient
 
 
 def quiet_path() -> ExtrusionPath:
-    """A path without its blur, so that single pairs can be looked at."""
+    """A path without its blur and without corners, so that single pairs can be looked at."""
     path = ExtrusionPath(1, 36, torch.Generator())
     with torch.no_grad():
         path.blur.fill_(-30)
         path.reading.fill_(2.0)
+        path.corner_level.fill_(-30)
+        path.corner_reading.fill_(0)
     return path.requires_grad_(False)
 
 
@@ -128,6 +133,23 @@ def test_a_barrier_lowers_contacts_across_it_and_not_beside_it():
     assert held[12, 24] < 0.9 * plain[12, 24]  # 24 to 36 passes bin 30
     assert torch.equal(held[12, 40:45], plain[12, 40:45])
     assert held[12, 30] > plain[12, 30]  # held at its left end: an anchor
+
+
+def test_corner_strengths_add_a_dot_where_the_two_ends_of_a_loop_meet_and_nowhere_else():
+    path, basis, ends = quiet_path(), distance_basis(torch.arange(20)).float(), torch.zeros(60, 2)
+    path.reading.fill_(0)
+    path.corner_reading.fill_(33)  # softplus(33 - 30): a strength of 3.05 at an end, none elsewhere
+    plain = path.offset(ends, basis, torch.zeros(20))
+    ends[20, 0] = ends[32, 1] = 1.0  # a left end and a right end, 12 bins apart
+    added = torch.expm1(path.offset(ends, basis, torch.zeros(20))) / torch.expm1(plain)
+    strength = functional.softplus(torch.tensor(3.0)).item()
+    anchor = torch.exp(2 * functional.softplus(path.anchor) * functional.softplus(path.level)).item()
+    assert np.isclose(added[12, 20].item(), 1 + strength ** 2 / anchor, rtol=1e-4)
+    added[12, 20] = 1
+    valid = torch.arange(20)[:, None] + torch.arange(60) < 60
+    assert torch.allclose(added[valid], torch.ones(1))
+    ends[20, 0], ends[20, 1], ends[32, 1], ends[32, 0] = 0, 1, 0, 1  # both turned round: they do not meet
+    assert torch.allclose(path.offset(ends, basis, torch.zeros(20))[valid], plain[valid])
 
 
 def test_reading_from_the_other_strand_twice_changes_nothing():

@@ -2,10 +2,12 @@
 
 Every bin has a forward and a reverse barrier cost, read off the two strand parts of its vector. A loop
 extruder loaded at s (i <= s <= j) joins bins i and j when its left leg passes the forward barriers of i < k <= s and its
-right leg the reverse barriers of s <= k < j; barriers at the two ends hold it there:
+right leg the reverse barriers of s <= k < j; barriers at the two ends hold it there. An extruder held at both ends at
+once stays: what that adds, the dot at a loop's corner, is the product of a corner strength of either end, which are read
+off the strand parts too:
 
     S_ij = sum over s of exp(-(sum of forward costs over i < k <= s) - (sum of reverse costs over s <= k < j))
-    X_ij = curve(j - i) * exp(anchor * forward_i) * exp(anchor * reverse_j) * S_ij
+    X_ij = curve(j - i) * (exp(anchor * forward_i) * exp(anchor * reverse_j) + left_i * right_j) * S_ij
     rate = exp(distance bias) + X, so the score grows by log(1 + X / exp(distance bias))
 
 S needs no sum per pair. With g = exp(-forward), p = exp(-reverse), walking j outward from i = j:
@@ -31,7 +33,7 @@ ROWS_AT_ONCE = 512
 
 
 @njit(nogil=True, cache=True)
-def _walk(forward_pass, reverse_pass, left_anchor, right_anchor, curve, first_rows, joined):
+def _walk(forward_pass, reverse_pass, left_anchor, right_anchor, left_corner, right_corner, curve, first_rows, joined):
     """Fill joined[s, d, k] = X of bins i = first_rows[s] + k and i + d: S by its recursion, a block of rows at a time."""
     strips, distances, rows = joined.shape
     n = len(forward_pass)
@@ -49,12 +51,13 @@ def _walk(forward_pass, reverse_pass, left_anchor, right_anchor, curve, first_ro
                     if d > 0:
                         alive[k] = alive[k] * forward_pass[i + d]
                         reached[k] = reached[k] * reverse_pass[i + d - 1] + alive[k]
-                    joined[s, d, begin + k] = curve[d] * left_anchor[i] * right_anchor[i + d] * reached[k]
+                    held = left_anchor[i] * right_anchor[i + d] + left_corner[i] * right_corner[i + d]
+                    joined[s, d, begin + k] = curve[d] * held * reached[k]
 
 
 @njit(nogil=True, cache=True)
-def _walk_back(forward_pass, reverse_pass, left_anchor, right_anchor, curve, first_rows, upstream,
-               d_forward, d_reverse, d_left, d_right, d_curve):
+def _walk_back(forward_pass, reverse_pass, left_anchor, right_anchor, left_corner, right_corner, curve, first_rows,
+               upstream, d_forward, d_reverse, d_left, d_right, d_left_corner, d_right_corner, d_curve):
     """Gradients of the walk: repeat it, keep A and S of a block of rows, then run the recursion from the far end."""
     strips, distances, rows = upstream.shape
     n = len(forward_pass)
@@ -78,12 +81,16 @@ def _walk_back(forward_pass, reverse_pass, left_anchor, right_anchor, curve, fir
                 of_curve = 0.0
                 for k in range(min(block, n - d - first)):
                     i = first + k
-                    given = upstream[s, d, begin + k] * reached[d, k]
-                    of_curve += given * left_anchor[i] * right_anchor[i + d]
-                    d_left[i] += given * curve[d] * right_anchor[i + d]
-                    d_right[i + d] += given * curve[d] * left_anchor[i]
+                    held = left_anchor[i] * right_anchor[i + d] + left_corner[i] * right_corner[i + d]
+                    of_curve += upstream[s, d, begin + k] * reached[d, k] * held
+                    given = upstream[s, d, begin + k] * curve[d]
+                    of_ends = given * reached[d, k]
+                    d_left[i] += of_ends * right_anchor[i + d]
+                    d_right[i + d] += of_ends * left_anchor[i]
+                    d_left_corner[i] += of_ends * right_corner[i + d]
+                    d_right_corner[i + d] += of_ends * left_corner[i]
                     # d_reached, d_alive hold the adjoints of step d + 1, zero where that step does not exist
-                    grown = upstream[s, d, begin + k] * curve[d] * left_anchor[i] * right_anchor[i + d]
+                    grown = given * held
                     if i + d + 1 < n and d + 1 < last:
                         grown += d_reached[k] * reverse_pass[i + d]
                         d_alive[k] = d_alive[k] * forward_pass[i + d + 1]
@@ -103,7 +110,7 @@ class _Walk(torch.autograd.Function):
         context.first_rows = first_rows
         context.save_for_backward(*inputs)
         arrays = _arrays(inputs)
-        joined = np.zeros((len(first_rows), len(inputs[4]), rows), arrays[0].dtype)
+        joined = np.zeros((len(first_rows), len(inputs[-1]), rows), arrays[0].dtype)
         _walk(*arrays, first_rows, joined)
         return torch.from_numpy(joined).to(inputs[0].device)
 
@@ -141,8 +148,14 @@ def _repeat_outside(joined: torch.Tensor, first_rows: np.ndarray, n: int) -> tor
     return joined.gather(-1, place[:, None].expand_as(joined))
 
 
+def _read(strands: torch.Tensor, reading: torch.Tensor, level: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A positive number of every bin from its forward part, and one from its reverse part: [n] each."""
+    forward, reverse = strands.chunk(2, 1)
+    return functional.softplus(forward @ reading + level), functional.softplus(reverse @ reading + level)
+
+
 class ExtrusionPath(nn.Module):
-    """Barrier costs of bins and what they add to the score.
+    """Barrier costs and corner strengths of bins, and what they add to the score.
 
     Parameters
     ----------
@@ -157,12 +170,16 @@ class ExtrusionPath(nn.Module):
         self.anchor = nn.Parameter(torch.tensor(0.5))
         self.curve = nn.Parameter(torch.zeros(knots))
         self.blur = nn.Parameter(torch.zeros(2))
+        self.corner_reading = nn.Parameter(torch.randn(strand_size, generator=random))
+        self.corner_level = nn.Parameter(torch.tensor(0.0))  # not near zero: products of two small numbers have no gradient
 
     def costs(self, strands: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Forward and reverse barrier costs, [n] each, from the strand parts [n, 2 * strand_size] of the vectors."""
-        forward, reverse = strands.chunk(2, 1)
-        return (functional.softplus(forward @ self.reading + self.level),
-                functional.softplus(reverse @ self.reading + self.level))
+        return _read(strands, self.reading, self.level)
+
+    def corners(self, strands: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corner strengths of bins as left and as right ends of loops, [n] each, from the strand parts."""
+        return _read(strands, self.corner_reading, self.corner_level)
 
     def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor,
                first_rows: np.ndarray | None = None, rows: int | None = None) -> torch.Tensor:
@@ -182,7 +199,7 @@ class ExtrusionPath(nn.Module):
         joined = _Walk.apply(first - margin, rows + 2 * margin, torch.exp(-forward_cost), torch.exp(-reverse_cost),
                              torch.exp((strength * forward_cost).clamp(max=STRONGEST_ANCHOR)),
                              torch.exp((strength * reverse_cost).clamp(max=STRONGEST_ANCHOR)),
-                             torch.exp(basis @ self.curve))
+                             *self.corners(strands), torch.exp(basis @ self.curve))
         for share in blurs:
             joined = _spread(_repeat_outside(joined, first - margin, n), share)
             margin -= 1

@@ -6,6 +6,8 @@ from .. import kernels
 from ..model import HiCLSTM, whole_frames
 from .data import Reading, path_of_tiles
 
+CORNERS = 2.0  # weight of corner strengths beside barrier costs; with less, corners take over what barriers do
+
 
 def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, threads: int,
                path_held: bool = False) -> tuple[torch.Tensor, int]:
@@ -25,12 +27,14 @@ def priors(model: HiCLSTM, chromosome: int, smoothness: float, sparseness: float
     """Penalties on the vectors of one chromosome: 0-d.
 
     ``smoothness`` times the mean square step between neighbouring bins (strand parts excepted); ``sparseness`` times the
-    mean length of the strand parts and the mean barrier cost: most bins are no barrier.
+    mean length of the strand parts, the mean barrier cost and (``CORNERS`` times) the mean corner strength: most bins are
+    no barrier and no loop's end.
     """
     free = model.free[chromosome]
     penalty = smoothness * (free[1:] - free[:-1]).square().mean()
     if sparseness and model.config.path_reach:
         strands = model.strands[chromosome]
         length = (strands.square().sum(1) + 1e-4).sqrt().mean()
-        penalty = penalty + sparseness * (length + sum(model.path.costs(strands)).mean())
+        costs, corners = (sum(read(strands)).mean() for read in (model.path.costs, model.path.corners))
+        penalty = penalty + sparseness * (length + costs + CORNERS * corners)
     return penalty
