@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""Are called loops found on reconstructed maps? HiCCUPS as in cooltools, on the observed, predicted and refined map.
+"""Are called loops found on reconstructed maps? Two callers on the observed, the predicted and the refined map.
 
-A predicted map has expected contacts instead of counts: they are given the observed map's weights, and so its depth, and are
-called with the same settings; beside that as if sequenced ten times as deep, as a caller asks what noise of so many contacts
-could do, and a model's map has none. Told are the loops called, the share of a published list that lies within two bins of
-one of them (recall), the same share where the called loops are moved by 100 kb along the chromosome (chance), and the share
-of the called loops that are on the list (precision).
+HiCCUPS, as in cooltools, asks what the noise of so many contacts could do. A predicted map has expected contacts, without
+noise, instead of counts: they are given the observed map's weights, and so its depth, and are called with the same settings;
+beside that as if sequenced ten times as deep. Chromosight looks for the shape of a corner, at any depth; where there is no
+noise it sees many, so beside all of them stand the most certain ones, as many as it calls on the observed map.
+
+Told are the loops called, the share of a published list that lies within two bins of one of them (recall), the same share
+where the called loops are moved by 100 kb along the chromosome (chance), and the share of the called loops that are on the
+list (precision). Needs what `tools/setup test` installs.
 
     python benchmarks/loops.py --contacts ID.cool --model ID.model.pt --loops HiCCUPS_looplist.txt.gz
 """
 
 import argparse
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -52,16 +57,29 @@ def write_counts(contact_map: ContactMap, bands: dict[str, np.ndarray], path: Pa
                          ordered=True)
 
 
-def called(path: Path, bins) -> dict[str, Loops]:
-    """Loops that cooltools calls, by chromosome."""
+def hiccups(path: Path) -> pd.DataFrame:
+    """Loops that cooltools calls: ``chrom1 start1 start2`` and more."""
     opened = cooler.Cooler(str(path))
     expected = cooltools.expected_cis(opened, ignore_diags=2)
-    dots = cooltools.dots(opened, expected, max_loci_separation=FURTHEST)
-    found = {}
-    for name, group in dots.groupby("chrom1", observed=True):
-        first = group["start1"].to_numpy() // bins.resolution
-        found[name] = Loops(first, group["start2"].to_numpy() // bins.resolution - first)
-    return found
+    return cooltools.dots(opened, expected, max_loci_separation=FURTHEST)
+
+
+def chromosight(path: Path) -> pd.DataFrame:
+    """Loops that Chromosight calls with its own settings, the most certain first: ``chrom1 start1 start2 score`` ..."""
+    resolution = cooler.Cooler(str(path)).binsize
+    done = subprocess.run([sys.executable, "-m", "chromosight.cli.chromosight", "detect", "--no-plotting", "--min-dist",
+                           str(2 * resolution), "--max-dist", str(FURTHEST), str(path), str(path.with_suffix(""))],
+                          capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"chromosight, {path}:\n{done.stderr}")
+    return pd.read_csv(path.with_suffix(".tsv"), sep="\t", dtype={"chrom1": str}).sort_values("score", ascending=False)
+
+
+def of_chromosomes(table: pd.DataFrame, bins) -> dict[str, Loops]:
+    """Called loops by chromosome."""
+    first, second = (table[column].to_numpy() // bins.resolution for column in ("start1", "start2"))
+    name = table["chrom1"].astype(str).to_numpy()
+    return {one: Loops(first[name == one], (second - first)[name == one]) for one in np.unique(name)}
 
 
 def recall(known: dict[str, Loops], found: dict[str, Loops], shift: int = 0) -> float:
@@ -87,11 +105,17 @@ def main() -> None:
     near = FURTHEST // contact_map.bins.resolution
     known = {name: Loops(loops.first[loops.distance <= near], loops.distance[loops.distance <= near])
              for name, loops in read_loops(given.loops, contact_map.bins).items()}
-    shift = MOVED // contact_map.bins.resolution
-    rows = []
+    bins, shift, rows = contact_map.bins, MOVED // contact_map.bins.resolution, []
+
+    def row(label: str, caller: str, calls: pd.DataFrame) -> None:
+        found = of_chromosomes(calls, bins)
+        rows.append([label, caller, len(calls), sum(len(loops.first) for loops in known.values()), recall(known, found),
+                     (recall(known, found, shift) + recall(known, found, -shift)) / 2, recall(found, known)])
+
     with tempfile.TemporaryDirectory() as folder:
-        maps = {"observed": given.contacts}
-        predicted = {name: model.expected_band(name, 2 * near) for name in contact_map.bins.chromosomes}
+        maps = {"observed": Path(folder) / "observed.cool"}
+        shutil.copyfile(given.contacts, maps["observed"])
+        predicted = {name: model.expected_band(name, 2 * near) for name in bins.chromosomes}
         refined = {name: refine(contact_map, name, band, 1) for name, band in predicted.items()}
         for label, bands in (("predicted", predicted), ("refined", refined)):
             for deeper in (1, DEEPER):
@@ -99,11 +123,15 @@ def main() -> None:
                 maps[name] = Path(folder) / f"{label}{deeper}.cool"
                 write_counts(contact_map, bands, maps[name], deeper)
         for label, path in maps.items():
-            found = called(path, contact_map.bins)
-            rows.append([label, sum(len(loops.first) for loops in found.values()),
-                         sum(len(loops.first) for loops in known.values()), recall(known, found),
-                         (recall(known, found, shift) + recall(known, found, -shift)) / 2, recall(found, known)])
-    table = pd.DataFrame(rows, columns=["map", "called", "known", "recall", "recall_by_chance", "precision"])
+            row(label, "HiCCUPS", hiccups(path))
+        on_observed = None
+        for label in ("observed", "predicted", "refined"):
+            calls = chromosight(maps[label])
+            row(label, "Chromosight", calls)
+            on_observed = on_observed or len(calls)
+            if len(calls) > on_observed:
+                row(label, "Chromosight, most certain", calls.head(on_observed))
+    table = pd.DataFrame(rows, columns=["map", "caller", "called", "known", "recall", "recall_by_chance", "precision"])
     print(table.round(3).to_string(index=False))
     with whole(str(given.output)) as beside:
         table.to_csv(beside, sep="\t", index=False, float_format="%.4g")

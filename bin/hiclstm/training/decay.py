@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ..contacts import ContactMap
 from ..model import HiCLSTM, distance_basis
@@ -68,7 +69,9 @@ def start_from_distance_decay(model: HiCLSTM, decay: DistanceDecay) -> None:
 
 def leave_half_to_path(model: HiCLSTM) -> None:
     """Share the expected contacts between distance curve and path: with few barriers some 20 loading sites reach both
-    bins of a pair, so the path's own curve starts at a twentieth of the decay."""
+    bins of a pair, so the path's own curve starts at a twentieth of the decay, less what the corner strengths, alike for
+    all bins at the start, add."""
     with torch.no_grad():
-        model.path.curve.copy_(model.distance_bias - math.log(20))
+        corners = torch.log1p(functional.softplus(model.path.corner_level).square())
+        model.path.curve.copy_(model.distance_bias - math.log(20) - corners)
         model.distance_bias -= math.log(2)
