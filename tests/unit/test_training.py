@@ -171,7 +171,7 @@ def test_the_second_stage_leaves_barriers_and_path_alone(short):
         loop.Trainer = original
     first, last = found["first"], found["last"]
     held = [name for name in first if name.startswith(("path.", "strands.")) or name == "distance_bias"]
-    assert len(held) == 7 and all(np.array_equal(first[name], last[name]) for name in held)
+    assert len(held) == 9 and all(np.array_equal(first[name], last[name]) for name in held)
     assert not any(np.array_equal(first[name], last[name]) for name in ("free.0", "recurrent", "pair_matrix"))
 
 
