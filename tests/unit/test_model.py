@@ -11,7 +11,7 @@ from hiclstm.errors import InputError
 from hiclstm.genome import Bins
 from hiclstm.model import FRAME, HiCLSTM, ModelConfig, distance_basis
 from hiclstm.model.config import reach_in_bins
-from hiclstm.model.path import ExtrusionPath, _Walk
+from hiclstm.model.path import CORNER_SCALE, ExtrusionPath, _Walk
 from hiclstm.prediction import TrainedModel
 
 BINS = Bins(("chr1", "chr2"), (400_000, 2_000_000), 10_000)
@@ -107,14 +107,12 @@ def test_the_path_of_some_rows_is_that_of_the_whole_chromosome_with_its_gradient
         assert torch.allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
-def quiet_path() -> ExtrusionPath:
-    """A path without its blur and without corners, so that single pairs can be looked at."""
-    path = ExtrusionPath(1, 36, torch.Generator())
+def quiet_path(corners: bool = False) -> ExtrusionPath:
+    """A path without its blur, so that single pairs can be looked at."""
+    path = ExtrusionPath(1 + corners, 36, torch.Generator(), corners)
     with torch.no_grad():
         path.blur.fill_(-30)
         path.reading.fill_(2.0)
-        path.corner_level.fill_(-30)
-        path.corner_reading.fill_(0)
     return path.requires_grad_(False)
 
 
@@ -136,11 +134,12 @@ def test_a_barrier_lowers_contacts_across_it_and_not_beside_it():
 
 
 def test_corner_strengths_add_a_dot_where_the_two_ends_of_a_loop_meet_and_nowhere_else():
-    path, basis, ends = quiet_path(), distance_basis(torch.arange(20)).float(), torch.zeros(60, 2)
-    path.reading.fill_(0)
-    path.corner_reading.fill_(33)  # softplus(33 - 30): a strength of 3.05 at an end, none elsewhere
+    path, basis, ends = quiet_path(corners=True), distance_basis(torch.arange(20)).float(), torch.zeros(60, 4)
+    assert torch.equal(path.offset(ends, basis, torch.zeros(20)),
+                       quiet_path().offset(ends[:, :2], basis, torch.zeros(20)))  # shut until their stage begins
+    path.corner_level.fill_(-30)
     plain = path.offset(ends, basis, torch.zeros(20))
-    ends[20, 0] = ends[32, 1] = 1.0  # a left end and a right end, 12 bins apart
+    ends[20, 1] = ends[32, 3] = 33 / CORNER_SCALE  # a left end and a right end, 12 bins apart, each softplus(3) strong
     added = torch.expm1(path.offset(ends, basis, torch.zeros(20))) / torch.expm1(plain)
     strength = functional.softplus(torch.tensor(3.0)).item()
     anchor = torch.exp(2 * functional.softplus(path.anchor) * functional.softplus(path.level)).item()
@@ -148,7 +147,7 @@ def test_corner_strengths_add_a_dot_where_the_two_ends_of_a_loop_meet_and_nowher
     added[12, 20] = 1
     valid = torch.arange(20)[:, None] + torch.arange(60) < 60
     assert torch.allclose(added[valid], torch.ones(1))
-    ends[20, 0], ends[20, 1], ends[32, 1], ends[32, 0] = 0, 1, 0, 1  # both turned round: they do not meet
+    ends = ends[:, [2, 3, 0, 1]]  # both turned round: they do not meet
     assert torch.allclose(path.offset(ends, basis, torch.zeros(20))[valid], plain[valid])
 
 

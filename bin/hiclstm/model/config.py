@@ -6,6 +6,7 @@ from ..errors import InputError
 
 REACH = 3_000_000  # base pairs over which loop extrusion is followed; loops of mammals end below this
 LEAST_REACH = 40  # bins: where the reach is shorter, the map is too coarse to hold barriers and the path is left out
+CORNERS_FROM = 25_000  # base pairs: on coarser bins the dot at a loop's corner is lost in its bin
 STRAND_SIZE = 3  # components of each strand part where there are barriers
 FRAME = 150  # bins the LSTM walks before its states start afresh (the paper's 1.5 Mb at 10 kb)
 
@@ -40,6 +41,7 @@ class ModelConfig:
         0 for none; needs ``strands`` and ``distance_term``
     use_lstm : whether the LSTM's output is part of the score
     strand_size : components of the forward part of a vector, and of the reverse part; 0 without a path
+    corners : whether the last component of each strand part is a corner strength (see ``path.py``); needs a path
     """
 
     name: str
@@ -52,6 +54,7 @@ class ModelConfig:
     path_reach: int = 0
     use_lstm: bool = True
     strand_size: int = STRAND_SIZE
+    corners: bool = False
 
     def __post_init__(self):
         if self.likelihood not in ("probability", "counts"):
@@ -61,19 +64,22 @@ class ModelConfig:
                              f"needed, because {2 * self.strand_size} components belong to the two strands")
         if self.path_reach and not (self.strands and self.strand_size and self.distance_term):
             raise ValueError("a path term needs vectors with strand parts and a distance term")
+        if self.corners and not (self.path_reach and self.strand_size > 1):
+            raise ValueError("corner strengths need a path term and two or more components of a strand part")
 
     @classmethod
     def named(cls, name: str, representation_size: int = 16, resolution: int | None = None) -> "ModelConfig":
         """The configuration behind ``--model``: ``paper`` as the paper's text has it, or ``default``.
 
-        ``resolution`` in base pairs decides over how many bins the default follows barriers.
+        ``resolution`` in base pairs decides over how many bins the default follows barriers, and whether it has corners.
         """
         if name == "paper":
             return cls("paper", representation_size, likelihood="probability", distance_term=False, pair_term=False)
         if name == "default":
             reach = reach_in_bins(resolution) if resolution else 0
             return cls("default", representation_size, hidden_size=16, strands=True, path_reach=reach,
-                       strand_size=STRAND_SIZE if reach else 0)  # without a path all of a vector is free
+                       strand_size=STRAND_SIZE if reach else 0,  # without a path all of a vector is free
+                       corners=reach > 0 and resolution <= CORNERS_FROM)
         raise InputError(f"--model {name}: there are 'default' and 'paper'")
 
     @property

@@ -121,7 +121,7 @@ class HiCLSTM(nn.Module):
             self.pair_row = nn.Parameter(torch.zeros(seen))
             self.pair_column = nn.Parameter(torch.zeros(seen))
         if config.path_reach:
-            self.path = ExtrusionPath(config.strand_size, KNOTS, random)
+            self.path = ExtrusionPath(config.strand_size, KNOTS, random, config.corners)
 
     def vectors(self, chromosome: int) -> torch.Tensor:
         """The vectors [n, size] of a chromosome, given its place in the list."""

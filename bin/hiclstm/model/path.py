@@ -3,8 +3,8 @@
 Every bin has a forward and a reverse barrier cost, read off the two strand parts of its vector. A loop
 extruder loaded at s (i <= s <= j) joins bins i and j when its left leg passes the forward barriers of i < k <= s and its
 right leg the reverse barriers of s <= k < j; barriers at the two ends hold it there. An extruder held at both ends at
-once stays: what that adds, the dot at a loop's corner, is the product of a corner strength of either end, which are read
-off the strand parts too:
+once stays: what that adds, the dot at a loop's corner, is the product of a corner strength of either end, which stands
+in the last component of the strand parts (``corners``; without it strengths are zero):
 
     S_ij = sum over s of exp(-(sum of forward costs over i < k <= s) - (sum of reverse costs over s <= k < j))
     X_ij = curve(j - i) * (exp(anchor * forward_i) * exp(anchor * reverse_j) + left_i * right_j) * S_ij
@@ -28,6 +28,8 @@ except ImportError:  # the same walk, slowly
     def njit(**_):
         return lambda function: function
 
+CORNER_SCALE = 20.0  # of the component they stand in: corners have few steps to grow in, and one step moves it by 0.01
+SHUT = -30.0  # level at which corner strengths, and their gradients, are zero
 STRONGEST_ANCHOR = 6.0  # bound on the logarithm of what one anchor adds
 ROWS_AT_ONCE = 512
 
@@ -148,38 +150,36 @@ def _repeat_outside(joined: torch.Tensor, first_rows: np.ndarray, n: int) -> tor
     return joined.gather(-1, place[:, None].expand_as(joined))
 
 
-def _read(strands: torch.Tensor, reading: torch.Tensor, level: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A positive number of every bin from its forward part, and one from its reverse part: [n] each."""
-    forward, reverse = strands.chunk(2, 1)
-    return functional.softplus(forward @ reading + level), functional.softplus(reverse @ reading + level)
-
-
 class ExtrusionPath(nn.Module):
     """Barrier costs and corner strengths of bins, and what they add to the score.
 
     Parameters
     ----------
     strand_size : components of a strand part
+    corners : whether the last of them is a corner strength
     knots : knots of the distance basis (see ``network.py``)
     """
 
-    def __init__(self, strand_size: int, knots: int, random: torch.Generator):
+    def __init__(self, strand_size: int, knots: int, random: torch.Generator, corners: bool = False):
         super().__init__()
-        self.reading = nn.Parameter(torch.randn(strand_size, generator=random))
+        self.reading = nn.Parameter(torch.randn(strand_size - corners, generator=random))
         self.level = nn.Parameter(torch.tensor(-3.0))  # few bins are barriers: costs start near softplus(-3) = 0.05
         self.anchor = nn.Parameter(torch.tensor(0.5))
         self.curve = nn.Parameter(torch.zeros(knots))
         self.blur = nn.Parameter(torch.zeros(2))
-        self.corner_reading = nn.Parameter(torch.randn(strand_size, generator=random))
-        self.corner_level = nn.Parameter(torch.tensor(0.0))  # not near zero: products of two small numbers have no gradient
+        self.corner_level = nn.Parameter(torch.tensor(SHUT)) if corners else None  # a stage of training of its own opens it
 
     def costs(self, strands: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Forward and reverse barrier costs, [n] each, from the strand parts [n, 2 * strand_size] of the vectors."""
-        return _read(strands, self.reading, self.level)
+        forward, reverse = (part[:, :len(self.reading)] @ self.reading for part in strands.chunk(2, 1))
+        return functional.softplus(forward + self.level), functional.softplus(reverse + self.level)
 
     def corners(self, strands: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Corner strengths of bins as left and as right ends of loops, [n] each, from the strand parts."""
-        return _read(strands, self.corner_reading, self.corner_level)
+        if self.corner_level is None:
+            return strands.new_zeros(len(strands)), strands.new_zeros(len(strands))
+        forward, reverse = (CORNER_SCALE * part[:, -1] + self.corner_level for part in strands.chunk(2, 1))
+        return functional.softplus(forward), functional.softplus(reverse)
 
     def offset(self, strands: torch.Tensor, basis: torch.Tensor, distance_bias: torch.Tensor,
                first_rows: np.ndarray | None = None, rows: int | None = None) -> torch.Tensor:

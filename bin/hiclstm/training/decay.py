@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from ..contacts import ContactMap
 from ..model import HiCLSTM, distance_basis
@@ -69,9 +68,7 @@ def start_from_distance_decay(model: HiCLSTM, decay: DistanceDecay) -> None:
 
 def leave_half_to_path(model: HiCLSTM) -> None:
     """Share the expected contacts between distance curve and path: with few barriers some 20 loading sites reach both
-    bins of a pair, so the path's own curve starts at a twentieth of the decay, less what the corner strengths, alike for
-    all bins at the start, add."""
+    bins of a pair, so the path's own curve starts at a twentieth of the decay."""
     with torch.no_grad():
-        corners = torch.log1p(functional.softplus(model.path.corner_level).square())
-        model.path.curve.copy_(model.distance_bias - math.log(20) - corners)
+        model.path.curve.copy_(model.distance_bias - math.log(20))
         model.distance_bias -= math.log(2)

@@ -119,7 +119,8 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options,
     width = contact_map.width(options.max_distance)
     every, decay, contacts = _read(contact_map, width, config, processes)
     schedule = Schedule.scaled([len(reading.tiles.row) for reading in every], options.epochs,
-                               "step" if config.name == "paper" else "cosine", stages=2 if config.path_reach else 1,
+                               "step" if config.name == "paper" else "cosine",
+                               stages=1 + (config.path_reach > 0) + config.corners,
                                least_steps=options.least_steps)
     if not options.quiet:
         print(f"schedule: {schedule}", file=sys.stderr)
@@ -136,8 +137,7 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options,
     log, first_epoch, seconds_before = [], 0, 0.0
     state = load_checkpoint(options.resume_from, fingerprint) if options.resume_from else None
     if state:
-        if config.path_reach and state["epoch"] * schedule.steps_per_epoch > schedule.second_stage:
-            trainer.begin_second_stage()
+        trainer.begin_stage_of(state["epoch"] * schedule.steps_per_epoch - 1)
         model.load_state_dict(state["model"])
         trainer.optimiser.restore(state["optimiser"])
         log, first_epoch, seconds_before = state["log"], state["epoch"], state["seconds"]
@@ -177,10 +177,10 @@ def train(contact_map: ContactMap, config: ModelConfig, options: Options,
 class Trainer:
     """One optimiser step after the other.
 
-    A model with a path is trained in two stages: path, a narrow pair term and distance first; then strand parts, path
-    and distance curve are held fast and everything else, the LSTM with it, starts anew beside them. Trained together,
-    the LSTM takes a barrier's effect into the vectors of its flanks, and what a pair term learned first it cannot
-    unlearn.
+    A model with a path is trained in stages: path, a narrow pair term and distance first; then, with barriers held fast,
+    corners; then strand parts, path and distance curve are held fast and everything else, the LSTM with it, starts anew
+    beside them. Trained together, the LSTM takes a barrier's effect into the vectors of its flanks, and what a pair term
+    learned first it cannot unlearn; corners trained together with barriers do part of the barriers' work.
 
     Parameters
     ----------
@@ -196,6 +196,9 @@ class Trainer:
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
             self._narrow(model.pair_matrix.data, model.pair_row.data)
+        size = model.config.strand_size
+        self.corner = [size - 1, 2 * size - 1]  # components of the strand parts that are corner strengths
+        self.barrier = [k for k in range(2 * size) if k not in self.corner]
         self.optimiser = Adam(model.parameters())
 
     def _narrow(self, matrix: torch.Tensor, row: torch.Tensor) -> None:
@@ -203,6 +206,26 @@ class Trainer:
         matrix[self.later] = 0
         matrix[:, self.later] = 0
         row[self.later] = 0
+
+    def begin_stage_of(self, step: int) -> None:
+        """Prepare the stage that optimiser step ``step`` belongs to, before parameters of that stage are restored."""
+        if self.schedule.corner_stage <= step < self.schedule.second_stage:
+            self.begin_corner_stage()
+        elif self.schedule.second_stage <= step:
+            self.begin_second_stage()
+
+    def begin_corner_stage(self) -> None:
+        """Hold the barriers; let corners begin, alike everywhere, and the path's curve make room for them."""
+        path = self.model.path
+        held = {id(parameter) for parameter in (path.reading, path.level, path.anchor)}
+        with torch.no_grad():
+            path.corner_level.zero_()  # not lower: products of two small numbers have no gradient
+            path.curve.sub_(torch.log1p(torch.nn.functional.softplus(path.corner_level).square()))
+            for strands in self.model.strands:
+                strands[:, self.corner] = 0
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(id(parameter) not in held)
+        self.optimiser = Adam(parameter for parameter in self.model.parameters() if id(parameter) not in held)
 
     def begin_second_stage(self) -> None:
         """Hold what the path is made of; start everything else anew."""
@@ -223,8 +246,9 @@ class Trainer:
         model, options = self.model, self.options
         has_path = model.config.path_reach > 0
         residual = has_path and step >= self.schedule.second_stage
-        if has_path and step == self.schedule.second_stage:
-            self.begin_second_stage()
+        corners = self.schedule.corner_stage <= step < self.schedule.second_stage
+        if step in (self.schedule.corner_stage, self.schedule.second_stage):
+            self.begin_stage_of(step)
         use_lstm = model.config.use_lstm and (residual or not has_path)
         loss, valid = pairs_loss(model, reading, reading.own(chosen), use_lstm=use_lstm, threads=options.threads,
                                  path_held=residual)
@@ -241,6 +265,8 @@ class Trainer:
         self.processes.sum_gradients(model.parameters_of(reading.chromosome))
         if self.narrow and not residual:
             self._narrow(model.pair_matrix.grad, model.pair_row.grad)
+        if corners and model.strands[reading.chromosome].grad is not None:
+            model.strands[reading.chromosome].grad[:, self.barrier] = 0
         torch.nn.utils.clip_grad_norm_(self.optimiser.parameters, CLIP)
         self.optimiser.step(self.schedule.rate(step))
         return total, int(valid)

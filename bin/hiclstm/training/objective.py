@@ -6,7 +6,7 @@ from .. import kernels
 from ..model import HiCLSTM, whole_frames
 from .data import Reading, path_of_tiles
 
-CORNERS = 2.0  # weight of corner strengths beside barrier costs; with less, corners take over what barriers do
+CORNERS = 2.0  # weight of corner strengths beside barrier costs
 
 
 def pairs_loss(model: HiCLSTM, reading: Reading, chosen, *, use_lstm: bool, threads: int,

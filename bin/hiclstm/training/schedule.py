@@ -1,5 +1,6 @@
 """How long to train, in what portions, and how fast to learn: scaled to the map at hand and printed."""
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 
@@ -11,6 +12,7 @@ ROWS_PER_TILE = 16
 LEAST_STEPS = 3000  # ten epochs of the paper's batch on one small chromosome are 90 steps and train nothing
 WARM_UP_STEPS = 50
 FIRST_STAGE = 0.4  # share of the steps that train path, pair term and distance, before the LSTM's stage
+CORNER_STAGE = 0.1  # share of the steps, the last of those, in which corners are trained beside barriers held fast
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Schedule:
     learning_rate : at the start
     shape : ``step`` falls to a tenth after half the epochs, as the paper has it; ``cosine`` falls smoothly to zero,
         once in each stage
-    stages : 2 where the LSTM is trained after the rest
+    stages : 2 where the LSTM is trained after the rest, 3 where corners are trained between the two
     """
 
     epochs: int
@@ -58,8 +60,13 @@ class Schedule:
 
     @property
     def second_stage(self) -> int:
-        """The optimiser step the second stage begins with; ``steps`` where there is one stage."""
-        return round(FIRST_STAGE * self.steps) if self.stages == 2 else self.steps
+        """The optimiser step the LSTM's stage begins with; ``steps`` where there is one stage."""
+        return round(FIRST_STAGE * self.steps) if self.stages > 1 else self.steps
+
+    @property
+    def corner_stage(self) -> int:
+        """The optimiser step the corners' stage begins with; ``second_stage`` where there is none."""
+        return round((FIRST_STAGE - CORNER_STAGE) * self.steps) if self.stages == 3 else self.second_stage
 
     def times_larger(self, step: int) -> int:
         """How many times as many tiles as ``tiles_per_step`` optimiser step ``step`` (from 0) takes."""
@@ -71,7 +78,8 @@ class Schedule:
         """Learning rate of optimiser step ``step`` (from 0)."""
         if self.shape == "step":
             return self.learning_rate * (1.0 if step < self.steps / 2 else 0.1)
-        begins, ends = (0, self.second_stage) if step < self.second_stage else (self.second_stage, self.steps)
+        turns = (0, self.corner_stage, self.second_stage, self.steps)
+        begins, ends = next((begins, ends) for begins, ends in itertools.pairwise(turns) if begins <= step < ends)
         warm = min(1.0, (step - begins + 1) / WARM_UP_STEPS)
         return self.learning_rate * warm * (0.5 * (1 + math.cos(math.pi * (step - begins) / (ends - begins))) + 0.002)
 
