@@ -120,10 +120,15 @@ def stored(model) -> dict:
 CONFIGS = [ModelConfig.named("paper"), ModelConfig("counts"), ModelConfig("default", strands=True, path_reach=30)]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=["paper", "counts", "path"])
-def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch, short, config):
+WITH_CORNERS = ModelConfig("default", strands=True, path_reach=30, corners=True)
+
+
+# interrupted after three epochs: with corners and nine epochs, in the corners' stage
+@pytest.mark.parametrize("config, epochs", [*((config, 5) for config in CONFIGS), (WITH_CORNERS, 9)],
+                         ids=["paper", "counts", "path", "corners"])
+def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch, short, config, epochs):
     contact_map, _ = small_map()
-    whole, _, log = train(contact_map, config, Options(epochs=5, smoothness=0.1, sparseness=0.01))
+    whole, _, log = train(contact_map, config, Options(epochs=epochs, smoothness=0.1, sparseness=0.01))
     saves = []
 
     def interrupted(folder, state):
@@ -133,7 +138,7 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch, s
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop, "save_checkpoint", interrupted)
-    options = Options(epochs=5, smoothness=0.1, sparseness=0.01, checkpoints=str(tmp_path), resume_from=str(tmp_path))
+    options = Options(epochs=epochs, smoothness=0.1, sparseness=0.01, checkpoints=str(tmp_path), resume_from=str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         train(contact_map, config, options)
     monkeypatch.setattr(loop, "save_checkpoint", save_checkpoint)
