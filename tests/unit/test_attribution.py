@@ -44,7 +44,8 @@ def with_barriers(n: int, where: list[int], missing=()) -> TrainedModel:
         network.free[0][:] = 0
         network.strands[0][:] = 0
         direction = network.path.reading / network.path.reading.square().sum()
-        network.strands[0][where] = 6 * torch.cat([direction, direction])
+        part = torch.cat([6 * direction, torch.zeros(1)])  # the last component is a corner strength
+        network.strands[0][where] = torch.cat([part, part])
         network.distance_bias[:] = -3
     assert config.path_reach
     return model
