@@ -156,7 +156,7 @@ def test_same_seed_same_result_other_seed_another(short):
     assert not np.array_equal(first["free.0"], other["free.0"])
 
 
-def test_the_second_stage_leaves_barriers_and_path_alone(short):
+def test_the_second_stage_leaves_barriers_and_path_alone(short, monkeypatch):
     contact_map, _ = small_map()
     config = CONFIGS[2]
     found = {}
@@ -169,11 +169,8 @@ def test_the_second_stage_leaves_barriers_and_path_alone(short):
                 found["last"] = stored(self.model)
             return answer
 
-    original, loop.Trainer = loop.Trainer, Watching
-    try:
-        train(contact_map, config, Options(epochs=4))
-    finally:
-        loop.Trainer = original
+    monkeypatch.setattr(loop, "Trainer", Watching)
+    train(contact_map, config, Options(epochs=4))
     first, last = found["first"], found["last"]
     held = [name for name in first if name.startswith(("path.", "strands.")) or name == "distance_bias"]
     assert len(held) == 7 and all(np.array_equal(first[name], last[name]) for name in held)
@@ -263,7 +260,7 @@ def test_every_tile_stands_in_one_step_of_a_pass_and_in_four_of_the_first_stage(
     assert np.all(seen(-schedule.steps) == 4)
 
 
-def test_corners_are_trained_beside_barriers_held_fast(short):
+def test_corners_are_trained_beside_barriers_held_fast(short, monkeypatch):
     """A stage of its own: in it only corner strengths of the strand parts change; before it there are none."""
     contact_map, _ = small_map()
     found = {}
@@ -280,11 +277,8 @@ def test_corners_are_trained_beside_barriers_held_fast(short):
                 found["last"] = after
             return answer
 
-    original, loop.Trainer = loop.Trainer, Watching
-    try:
-        train(contact_map, ModelConfig.named("default", resolution=10_000), Options(epochs=4))
-    finally:
-        loop.Trainer = original
+    monkeypatch.setattr(loop, "Trainer", Watching)
+    train(contact_map, ModelConfig.named("default", resolution=10_000), Options(epochs=4))
     first, last = found["first"], found["last"]
     assert found["closed"] == -30
     moved = (first["strands.0"] != last["strands.0"]).any(axis=0)

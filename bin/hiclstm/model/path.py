@@ -156,8 +156,8 @@ class ExtrusionPath(nn.Module):
     Parameters
     ----------
     strand_size : components of a strand part
-    corners : whether the last of them is a corner strength
     knots : knots of the distance basis (see ``network.py``)
+    corners : whether the last component of a strand part is a corner strength
     """
 
     def __init__(self, strand_size: int, knots: int, random: torch.Generator, corners: bool = False):

@@ -196,9 +196,6 @@ class Trainer:
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
             self._narrow(model.pair_matrix.data, model.pair_row.data)
-        size = model.config.strand_size
-        self.corner = [size - 1, 2 * size - 1]  # components of the strand parts that are corner strengths
-        self.barrier = [k for k in range(2 * size) if k not in self.corner]
         self.optimiser = Adam(model.parameters())
 
     def _narrow(self, matrix: torch.Tensor, row: torch.Tensor) -> None:
@@ -206,6 +203,13 @@ class Trainer:
         matrix[self.later] = 0
         matrix[:, self.later] = 0
         row[self.later] = 0
+
+    def _hold(self, held: list[torch.nn.Parameter]) -> None:
+        """Train all parameters but these from here on, with a new optimiser."""
+        kept = {id(parameter) for parameter in held}
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(id(parameter) not in kept)
+        self.optimiser = Adam(parameter for parameter in self.model.parameters() if parameter.requires_grad)
 
     def begin_stage_of(self, step: int) -> None:
         """Prepare the stage that optimiser step ``step`` belongs to, before parameters of that stage are restored."""
@@ -217,29 +221,22 @@ class Trainer:
     def begin_corner_stage(self) -> None:
         """Hold the barriers; let corners begin, alike everywhere, and the path's curve make room for them."""
         path = self.model.path
-        held = {id(parameter) for parameter in (path.reading, path.level, path.anchor)}
         with torch.no_grad():
             path.corner_level.zero_()  # not lower: products of two small numbers have no gradient
             path.curve.sub_(torch.log1p(torch.nn.functional.softplus(path.corner_level).square()))
             for strands in self.model.strands:
-                strands[:, self.corner] = 0
-        for parameter in self.model.parameters():
-            parameter.requires_grad_(id(parameter) not in held)
-        self.optimiser = Adam(parameter for parameter in self.model.parameters() if id(parameter) not in held)
+                strands.unflatten(1, (2, -1))[..., -1] = 0
+        self._hold([path.reading, path.level, path.anchor])
 
     def begin_second_stage(self) -> None:
         """Hold what the path is made of; start everything else anew."""
         model = self.model
-        held = [*model.strands, *model.path.parameters(), model.distance_bias]
-        kept = {id(parameter) for parameter in held}
+        self._hold([*model.strands, *model.path.parameters(), model.distance_bias])
         anew = HiCLSTM(model.config, self.bins, self.options.seed + 1)
         with torch.no_grad():
             for own, fresh in zip(model.parameters(), anew.parameters(), strict=True):
-                if id(own) in kept:
-                    own.requires_grad_(False)
-                else:
+                if own.requires_grad:
                     own.copy_(fresh)
-        self.optimiser = Adam(parameter for parameter in model.parameters() if id(parameter) not in kept)
 
     def step(self, step: int, reading: Reading, chosen: np.ndarray) -> tuple[float, int]:
         """Take optimiser step number ``step`` on some tiles of a reading: their summed loss, and number of pairs."""
@@ -266,7 +263,7 @@ class Trainer:
         if self.narrow and not residual:
             self._narrow(model.pair_matrix.grad, model.pair_row.grad)
         if corners and model.strands[reading.chromosome].grad is not None:
-            model.strands[reading.chromosome].grad[:, self.barrier] = 0
+            model.strands[reading.chromosome].grad.unflatten(1, (2, -1))[..., :-1] = 0  # what barriers are read off
         torch.nn.utils.clip_grad_norm_(self.optimiser.parameters, CLIP)
         self.optimiser.step(self.schedule.rate(step))
         return total, int(valid)
