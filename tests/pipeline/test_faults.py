@@ -167,4 +167,5 @@ def test_an_address_that_cannot_be_fetched_ends_the_run_in_words(tmp_path):
     run = nextflow(tmp_path, "--input", "sheet.csv", pipeline=copy_recorded(tmp_path / "pipeline"))
     assert run.status != 0
     assert "Can't stage file http://localhost:9/none.mcool -- reason: Connection refused" in run.output
-    assert "ABORTED" not in run.statuses().values()  # what ran was not torn down
+    # what ran is not torn down; Nextflow kills only what it submits in the very moment that the address fails
+    assert "Finishing pending tasks before exit" in run.output
