@@ -133,7 +133,8 @@ class PlainModel(TrainedModel):
 
 def fit(network: HiCLSTM, steps: int, objective) -> HiCLSTM:
     """Take steps against the gradient of ``objective(step)``, with the clipping and learning rates of ``train``."""
-    optimiser, schedule = Adam(network.parameters()), Schedule(1, 1, 0, steps, 0.01, "cosine")
+    schedule = Schedule(1, 1, 0, steps, 0.01, "cosine")
+    optimiser = Adam(network.parameters(), schedule.square_decay)
     for step in range(steps):
         optimiser.clear_gradients()
         objective(step).backward()

@@ -60,11 +60,12 @@ def test_two_stages_each_begin_warm_and_end_slow():
     assert schedule.rate(turn - 1) < 1e-4 and schedule.rate(turn + 60) > 0.008
 
 
-def test_adam_is_pytorchs_with_parameters_that_skip_steps_and_after_a_restore():
+@pytest.mark.parametrize("square_decay", schedules.SQUARE_DECAY.values())
+def test_adam_is_pytorchs_with_parameters_that_skip_steps_and_after_a_restore(square_decay):
     random = torch.Generator().manual_seed(0)
     start = [torch.randn(5, 3, dtype=torch.float64, generator=random), torch.randn(4, dtype=torch.float64, generator=random)]
     ours, theirs = ([value.clone().requires_grad_() for value in start] for _ in range(2))
-    own, reference = Adam(ours), torch.optim.Adam(theirs)
+    own, reference = Adam(ours, square_decay), torch.optim.Adam(theirs, betas=(0.9, square_decay))
     for step in range(30):
         rate = 0.01 / (1 + step)
         for k, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -73,7 +74,7 @@ def test_adam_is_pytorchs_with_parameters_that_skip_steps_and_after_a_restore():
             b.grad = None if skipped else a.grad.clone()
         if step == 20:
             saved = own.state()
-            own = Adam(ours)
+            own = Adam(ours, square_decay)
             own.restore(saved)
         reference.param_groups[0]["lr"] = rate
         own.step(rate)
@@ -197,6 +198,13 @@ def test_a_shallow_map_is_given_a_stronger_prior_than_a_deep_one(monkeypatch):
     monkeypatch.setattr(smoothness, "STEPS", 200)
     chosen = [smoothness.choose_smoothness(small_map(reads=reads)[0], Options())[0] for reads in (50.0, 50_000.0)]
     assert chosen[0] > chosen[1]
+
+
+def test_a_longer_training_is_given_a_stronger_prior_in_proportion(monkeypatch):
+    monkeypatch.setattr(smoothness, "STEPS", 50)
+    one_map = small_map()[0]
+    as_long, longer = (smoothness.choose_smoothness(one_map, Options(least_steps=steps)) for steps in (50, 200))
+    assert longer == (4 * as_long[0], as_long[1])
 
 
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(tmp_path, capsys):

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-MEAN_DECAY, SQUARE_DECAY = 0.9, 0.999
+MEAN_DECAY = 0.9
 EPSILON = 1e-8
 
 
@@ -15,10 +15,14 @@ class Adam:
     """Moves parameters against their gradients, in steps that each parameter's past gradients scale.
 
     A parameter without a gradient stays as it is and its moments with it; each counts its own steps.
+
+    Parameters
+    ----------
+    square_decay : share of the mean square gradient that is kept at each step
     """
 
-    def __init__(self, parameters):
-        self.parameters = list(parameters)
+    def __init__(self, parameters, square_decay: float):
+        self.parameters, self.square_decay = list(parameters), square_decay
         self.steps = [0] * len(self.parameters)
         self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -36,9 +40,9 @@ class Adam:
                 continue
             self.steps[k] += 1
             mean.lerp_(gradient, 1 - MEAN_DECAY)
-            square.mul_(SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - SQUARE_DECAY)
+            square.mul_(self.square_decay).addcmul_(gradient, gradient, value=1 - self.square_decay)
             rate = learning_rate / (1 - MEAN_DECAY ** self.steps[k])
-            unbiased_root = square.sqrt().div_(math.sqrt(1 - SQUARE_DECAY ** self.steps[k])).add_(EPSILON)
+            unbiased_root = square.sqrt().div_(math.sqrt(1 - self.square_decay ** self.steps[k])).add_(EPSILON)
             parameter.addcdiv_(mean, unbiased_root, value=-rate)
 
     def state(self) -> dict:

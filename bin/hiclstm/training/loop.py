@@ -196,7 +196,7 @@ class Trainer:
         self.narrow = model.config.path_reach > 0 and model.config.pair_term
         if self.narrow:
             self._narrow(model.pair_matrix.data, model.pair_row.data)
-        self.optimiser = Adam(model.parameters())
+        self.optimiser = Adam(model.parameters(), schedule.square_decay)
 
     def _narrow(self, matrix: torch.Tensor, row: torch.Tensor) -> None:
         """Take the components that the first stage goes without out of the pair term (or out of its gradient)."""
@@ -209,7 +209,8 @@ class Trainer:
         kept = {id(parameter) for parameter in held}
         for parameter in self.model.parameters():
             parameter.requires_grad_(id(parameter) not in kept)
-        self.optimiser = Adam(parameter for parameter in self.model.parameters() if parameter.requires_grad)
+        self.optimiser = Adam((parameter for parameter in self.model.parameters() if parameter.requires_grad),
+                              self.schedule.square_decay)
 
     def begin_stage_of(self, step: int) -> None:
         """Prepare the stage that optimiser step ``step`` belongs to, before parameters of that stage are restored."""

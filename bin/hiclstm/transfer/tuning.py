@@ -151,7 +151,7 @@ def tune(model: TrainedModel, contact_map: ContactMap, width: int, belief: Belie
                                least_steps=options.least_steps)
     shares = _contact_shares(contact_map)
     every_difference = [one for own in (*of_vectors, of_decoder) for one in own]
-    optimiser = Adam([one.units for one in every_difference])
+    optimiser = Adam([one.units for one in every_difference], schedule.square_decay)
     noise = 1.0 if model.config.likelihood == "counts" else 2 * _mean_loss(network, every, contact_map, options.threads)
     random = np.random.default_rng(options.seed)
     last, step, best = min(stop or schedule.steps, schedule.steps), 0, (math.inf, 0, None)
