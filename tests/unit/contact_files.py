@@ -3,10 +3,12 @@
 import gzip
 
 import cooler
-import hictkpy
 import numpy as np
 import pandas as pd
 
+from hiclstm.contacts.hic import import_hictkpy
+
+hictkpy = import_hictkpy()
 RESOLUTION = 10_000
 SIZES = {"chr1": 800_000, "chr2": 600_000, "chrM": 16_000}
 MISSING = (5, 6, 40)  # bins of chr1 without contacts

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import contact_files as made
 import cooler
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import hiclstm
 from hiclstm.contacts import library as library_of
 from hiclstm.contacts.chromosomes import assembly_sizes, chromosome_in_name, natural_order, to_learn_from
 from hiclstm.contacts.formats import recognise
@@ -271,3 +273,12 @@ def test_hic_agrees_with_hic_straw(tmp_path):
     dense[records[:, 0], records[:, 1]] = records[:, 2]
     library = read(name, Request(made.RESOLUTION), tmp_path / "read")
     np.testing.assert_array_equal(square(library, "chr1"), dense)
+
+
+def test_reading_hic_leaves_no_thread_that_takes_a_core():
+    script = ("import time; from hiclstm.contacts.hic import import_hictkpy\n"
+              "import_hictkpy(); before = time.process_time(); time.sleep(1); print(time.process_time() - before)")
+    folder = Path(hiclstm.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True,
+                          text=True, check=True)
+    assert float(done.stdout) < 0.02  # of processor time in a second of sleep; hictkpy's logger uses all of it

@@ -1,6 +1,8 @@
 """Juicer's ``.hic`` (versions 8 and 9), read with hictkpy."""
 
+import atexit
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,32 @@ from .library import Library, PixelStore, Request, resolution_to_read
 ROWS_AT_ONCE = 4_000  # bins of one chromosome asked for together
 
 
+@cache
+def import_hictkpy():
+    """The module ``hictkpy``, its logger ended: version 1.4.0 awaits messages in a loop that takes a core all the while.
+
+    What ends it is known to ``atexit`` alone, so it is caught on its way there.
+    """
+    ends, register = [], atexit.register
+
+    def noted(function, *arguments, **named):
+        ends.append(function)
+        return register(function, *arguments, **named)
+
+    atexit.register = noted
+    try:
+        import hictkpy
+    finally:
+        atexit.register = register
+    for end in ends:
+        if type(end).__module__ == "nanobind":
+            end()
+    return hictkpy
+
+
 def read(source: Source, request: Request, folder: Path, report) -> Library:
     """Read raw counts and the vectors asked for; chromosomes that the header lists but that hold nothing stay empty."""
-    import hictkpy
-
+    hictkpy = import_hictkpy()
     _check_whole(source.path)
     resolutions = [int(resolution) for resolution in hictkpy.MultiResFile(str(source.path)).resolutions()]
     resolution = resolution_to_read(source, resolutions, request.resolution)
@@ -59,8 +83,7 @@ def _check_whole(path: Path) -> None:
 
 def _read_trans(file, resolutions, library: Library, store: PixelStore, request: Request, first_bin, factor) -> None:
     """Contacts between the chromosomes that have any: kept from 100 kb up, below only counted, at the coarsest map."""
-    import hictkpy
-
+    hictkpy = import_hictkpy()
     present = [first for first, second in list(library.pairs) if first == second]
     if not request.with_trans:
         file = hictkpy.File(file.path(), max(resolutions))
