@@ -51,6 +51,7 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     enough = [name for name in usable if usable[name] >= LEAST_BINS] or [max(usable, key=usable.get)]
     one = contact_map.of_chromosome(min(enough, key=usable.get))
     steps = options.least_steps or LEAST_STEPS
+    short_steps = min(STEPS, steps)
     kept, aside = drawn(one, 1 - SET_ASIDE, options.seed)
     losses: dict[float, np.ndarray] = {}  # of each row
     contacts = 0.0
@@ -63,7 +64,7 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     def tried(strength: float) -> tuple[float, float]:
         nonlocal contacts
         short = dataclasses.replace(options, epochs=2, smoothness=strength, checkpoints=None, resume_from=None, quiet=True,
-                                    least_steps=min(STEPS, steps))
+                                    least_steps=short_steps)
         network, _, _ = train(kept, ModelConfig("counts", use_lstm=False), short)
         model = TrainedModel(network.requires_grad_(False), kept.bins, kept.usable, threads=options.threads)
         losses[strength], rows = held_out_losses(model, aside, one.width(options.max_distance))
@@ -83,7 +84,7 @@ def choose_smoothness(contact_map: ContactMap, options) -> tuple[float, dict[flo
     chosen = max(strength for strength in losses if excess(strength)[0] <= excess(strength)[1])
     losses = {strength: float(rows.sum() / contacts) for strength, rows in losses.items()}
     said = ", ".join(f"{strength:.3g}: {losses[strength]:.5f}" for strength in sorted(losses))
-    longer = max(1.0, steps / STEPS)
+    longer = steps / short_steps
     print(f"smoothness {longer * chosen:.3g}: {longer:.3g} times the {chosen:.3g} that short trainings chose on contacts "
           f"set aside (loss per contact {said}; {int(np.sum(one.counts)):,} contacts)", file=sys.stderr)
     return longer * chosen, losses
